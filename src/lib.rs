@@ -1,1 +1,3 @@
-
+//! keygen-lite
+pub mod json;
+pub mod model;
