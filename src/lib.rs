@@ -1,3 +1,4 @@
 //! keygen-lite
 pub mod json;
 pub mod model;
+pub mod store;

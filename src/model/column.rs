@@ -174,11 +174,26 @@ pub trait Entity: Sized + Clone + Send + Sync + 'static {
     const COLUMNS: &'static [&'static str];
     /// `true` when the table has an `environment_id` column.
     const ENVIRONMENT_BOUND: bool;
+    /// `SELECT <COLUMNS> FROM <TABLE>`.
+    const SELECT: &'static str;
+    /// `INSERT INTO <TABLE> (<COLUMNS>) VALUES (?, …)`.
+    const INSERT: &'static str;
+    /// `UPDATE <TABLE> SET <every column but id, account_id, created_at> = ? … WHERE id = ?`; arguments: `update_values`.
+    const UPDATE: &'static str;
 
     /// Reads a row that has `COLUMNS` in order.
     fn from_row(row: &dyn RowSource) -> Result<Self, ColumnError>;
     /// The values of `COLUMNS` in order.
     fn values(&self) -> Vec<Val>;
+    /// The arguments of `UPDATE`.
+    fn update_values(&self) -> Vec<Val> {
+        let mut values = self.values();
+        let id = values[0].clone();
+        // The first three columns never change.
+        let mut out = values.split_off(3);
+        out.push(id);
+        out
+    }
     /// One value by column name.
     fn value_of(&self, column: &str) -> Option<Val>;
     /// Sets one value by column name; `false` when the column is unknown or the value does not fit its type.
@@ -240,6 +255,14 @@ macro_rules! entity {
         }
 
         impl $name {
+            const SELECT_SQL: &'static str =
+                concat!("SELECT id, account_id, created_at, updated_at", $(", ", stringify!($field),)* " FROM ", $table);
+            const INSERT_SQL: &'static str = concat!(
+                "INSERT INTO ", $table, " (id, account_id, created_at, updated_at", $(", ", stringify!($field),)*
+                ") VALUES (?, ?, ?, ?", $(entity!(@placeholder $field),)* ")"
+            );
+            const UPDATE_SQL: &'static str =
+                concat!("UPDATE ", $table, " SET updated_at = ?", $(", ", stringify!($field), " = ?",)* " WHERE id = ?");
             const TABLE_NAME: &'static str = $table;
             const COLUMN_NAMES: &'static [&'static str] =
                 &["id", "account_id", "created_at", "updated_at", $(stringify!($field)),*];
@@ -286,11 +309,15 @@ macro_rules! entity {
             }
         }
     };
+    (@placeholder $field:ident) => { ", ?" };
     (@common $name:ident, $bound:literal, $environment:expr) => {
         impl $crate::model::Entity for $name {
             const TABLE: &'static str = Self::TABLE_NAME;
             const COLUMNS: &'static [&'static str] = Self::COLUMN_NAMES;
             const ENVIRONMENT_BOUND: bool = $bound;
+            const SELECT: &'static str = Self::SELECT_SQL;
+            const INSERT: &'static str = Self::INSERT_SQL;
+            const UPDATE: &'static str = Self::UPDATE_SQL;
             fn from_row(row: &dyn $crate::model::RowSource) -> Result<Self, $crate::model::ColumnError> { Self::read(row) }
             fn values(&self) -> Vec<$crate::model::Val> { self.write() }
             fn value_of(&self, column: &str) -> Option<$crate::model::Val> { self.get_column(column) }

@@ -121,12 +121,18 @@ wire_enum! {
 }
 
 entity! {
-    /// A tenant (05 §1). `account_id` is its own id. The private keys are sealed when a master key is configured.
+    /// A tenant (05 §1). `account_id` is its own id.
     Account, "accounts", unbound, {
         name: Option<String>,
         slug: String,
         api_version: String,
         protected: bool,
+    }
+}
+entity! {
+    /// The secret material of an account (02 §2), apart from the account so that it is read only where it is needed.
+    /// `id` is the account's. The four texts are sealed when a master key is configured.
+    AccountKeyMaterial, "account_keys", unbound, {
         secret_key: String,
         ed25519_private_key: String,
         rsa2048_private_key: String,

@@ -1,0 +1,122 @@
+//! Numbered schema changes, run at start in one transaction. `schema.sql` is what a fresh file gets; migrating an old file
+//! gives the same (tested).
+
+use super::OpenError;
+use rusqlite::{Connection, TransactionBehavior};
+use std::path::Path;
+
+/// Marks a file as ours (`PRAGMA application_id`): "KGLT".
+const APPLICATION_ID: i64 = 0x4B47_4C54;
+
+/// The schema of a fresh file.
+const SCHEMA: &str = include_str!("../../schema.sql");
+
+/// Changes in order: number `n` (counted from 2) turns schema `n - 1` into schema `n`. Schema 1 is the first release's.
+const MIGRATIONS: &[&str] = &[];
+
+/// The schema version that this program writes.
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64 + 1;
+
+/// Brings the file to the current schema; refuses files of newer versions and of other programs.
+pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let failed = |e: rusqlite::Error| OpenError::File(path.to_owned(), e.to_string());
+    let pragma = |c: &Connection, name: &str| c.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let application = pragma(&transaction, "application_id").map_err(failed)?;
+    let version = pragma(&transaction, "user_version").map_err(failed)?;
+    let tables: i64 =
+        transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
+    if tables == 0 && application == 0 {
+        transaction.execute_batch(SCHEMA).map_err(failed)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+    } else if application != APPLICATION_ID {
+        return Err(OpenError::Foreign(path.to_owned()));
+    } else if version > VERSION {
+        return Err(OpenError::Newer { path: path.to_owned(), found: version, known: VERSION });
+    } else {
+        for migration in MIGRATIONS.iter().skip(usize::try_from(version - 1).unwrap_or(0)) {
+            transaction.execute_batch(migration).map_err(failed)?;
+        }
+    }
+    transaction.pragma_update(None, "user_version", VERSION).map_err(failed)?;
+    transaction.commit().map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every entity's columns are exactly its table's (generated columns apart).
+    #[test]
+    fn entities_are_the_twins_of_the_schema() {
+        use crate::model::*;
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        fn check<T: Entity>(connection: &Connection) {
+            let mut statement = connection.prepare(&format!("PRAGMA table_info({})", T::TABLE)).unwrap();
+            let mut stored: Vec<String> =
+                statement.query_map([], |row| row.get::<_, String>(1)).unwrap().map(Result::unwrap).collect();
+            let mut declared: Vec<String> = T::COLUMNS.iter().map(|c| (*c).to_owned()).collect();
+            stored.sort();
+            declared.sort();
+            assert_eq!(stored, declared, "{}", T::TABLE);
+            assert_eq!(T::ENVIRONMENT_BOUND, declared.iter().any(|c| c == "environment_id"));
+        }
+        check::<Account>(&connection);
+        check::<AccountKeyMaterial>(&connection);
+        check::<Environment>(&connection);
+        check::<Group>(&connection);
+        check::<User>(&connection);
+        check::<Product>(&connection);
+        check::<Entitlement>(&connection);
+        check::<Policy>(&connection);
+        check::<Key>(&connection);
+        check::<License>(&connection);
+        check::<LicenseUser>(&connection);
+        check::<LicenseEntitlement>(&connection);
+        check::<PolicyEntitlement>(&connection);
+        check::<Machine>(&connection);
+        check::<Component>(&connection);
+        check::<Process>(&connection);
+        check::<Token>(&connection);
+        check::<EventLog>(&connection);
+    }
+
+    #[test]
+    fn refuses_newer_and_foreign_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("new.db");
+        let mut connection = Connection::open(&path).unwrap();
+        run(&mut connection, &path).unwrap();
+        run(&mut connection, &path).unwrap();
+        connection.pragma_update(None, "user_version", VERSION + 1).unwrap();
+        assert!(matches!(run(&mut connection, &path), Err(OpenError::Newer { .. })));
+
+        let path = directory.path().join("foreign.db");
+        let mut connection = Connection::open(&path).unwrap();
+        connection.execute_batch("CREATE TABLE t (a)").unwrap();
+        assert!(matches!(run(&mut connection, &path), Err(OpenError::Foreign(_))));
+    }
+
+    /// Every foreign key that acts on deletion can find its children by an index.
+    #[test]
+    fn foreign_keys_are_indexed() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        let mut statement = connection
+            .prepare(
+                "SELECT m.name, f.\"from\" FROM sqlite_schema m, pragma_foreign_key_list(m.name) f
+                 WHERE m.type = 'table' AND f.\"table\" <> 'accounts'",
+            )
+            .unwrap();
+        let keys: Vec<(String, String)> =
+            statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?))).unwrap().map(Result::unwrap).collect();
+        assert!(keys.len() > 30);
+        for (table, column) in keys {
+            let plan: String = connection
+                .query_row(&format!("EXPLAIN QUERY PLAN SELECT 1 FROM {table} WHERE {column} = 'x'"), [], |r| r.get(3))
+                .unwrap();
+            assert!(plan.starts_with("SEARCH"), "{table}.{column}: {plan}");
+        }
+    }
+}
