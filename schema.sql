@@ -395,6 +395,7 @@ CREATE TABLE tokens (
 CREATE UNIQUE INDEX tokens_digest ON tokens (account_id, digest);
 CREATE INDEX tokens_list ON tokens (environment_id, account_id, created_at, id);
 CREATE INDEX tokens_account ON tokens (account_id, created_at, id);
+CREATE INDEX tokens_expiry ON tokens (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX tokens_user ON tokens (user_id, created_at, id) WHERE user_id IS NOT NULL;
 CREATE INDEX tokens_product ON tokens (product_id, created_at, id) WHERE product_id IS NOT NULL;
 CREATE INDEX tokens_license ON tokens (license_id, created_at, id) WHERE license_id IS NOT NULL;

@@ -1,7 +1,6 @@
 //! Errors as values with a wire shape (01 §9). Internal causes are kept apart from what the caller is told.
 
 use crate::json::{Json, Text};
-use crate::store::StoreError;
 use std::borrow::Cow;
 
 /// Where in the request an error lies (01 §9.1).
@@ -260,16 +259,6 @@ impl ApiError {
             Json::obj([("meta", Json::obj([("id", Json::str(request_id.to_owned()))])), ("errors", errors)])
         } else {
             Json::obj([("errors", errors)])
-        }
-    }
-}
-
-impl From<StoreError> for ApiError {
-    fn from(error: StoreError) -> ApiError {
-        match error {
-            StoreError::Conflict(_) => ApiError { internal: None, ..ApiError::conflict() },
-            StoreError::Closed => ApiError { internal: Some(error.to_string()), ..ApiError::unavailable() },
-            error => ApiError::internal(error),
         }
     }
 }

@@ -2,6 +2,8 @@
 //! and access by column name, so that the store, the parameter reader and the serializer need no code per resource.
 
 use super::time::Time;
+use crate::json::Json;
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// An owned storage value. Booleans are 0/1, times milliseconds, ids and JSON text (DESIGN, Storage).
@@ -57,6 +59,8 @@ pub trait Column: Sized + Default {
     fn to_val(&self) -> Val;
     /// From storage; `None` when the value does not fit.
     fn from_val(value: ValRef<'_>) -> Option<Self>;
+    /// As an attribute of a document.
+    fn to_json(&self) -> Json;
 }
 
 impl Column for i64 {
@@ -68,6 +72,9 @@ impl Column for i64 {
             ValRef::Int(value) => Some(value),
             _ => None,
         }
+    }
+    fn to_json(&self) -> Json {
+        Json::Int(*self)
     }
 }
 
@@ -81,6 +88,9 @@ impl Column for bool {
             _ => None,
         }
     }
+    fn to_json(&self) -> Json {
+        Json::Bool(*self)
+    }
 }
 
 impl Column for String {
@@ -92,6 +102,9 @@ impl Column for String {
             ValRef::Text(text) => Some(text.to_owned()),
             _ => None,
         }
+    }
+    fn to_json(&self) -> Json {
+        Json::Str(Cow::Owned(self.clone()))
     }
 }
 
@@ -105,6 +118,9 @@ impl Column for Time {
             _ => None,
         }
     }
+    fn to_json(&self) -> Json {
+        Json::Str(Cow::Owned(self.to_string()))
+    }
 }
 
 impl Column for Uuid {
@@ -117,6 +133,9 @@ impl Column for Uuid {
             _ => None,
         }
     }
+    fn to_json(&self) -> Json {
+        Json::Str(Cow::Owned(self.to_string()))
+    }
 }
 
 impl<T: Column> Column for Option<T> {
@@ -128,6 +147,9 @@ impl<T: Column> Column for Option<T> {
             ValRef::Null => Some(None),
             value => T::from_val(value).map(Some),
         }
+    }
+    fn to_json(&self) -> Json {
+        self.as_ref().map_or(Json::Null, Column::to_json)
     }
 }
 
@@ -148,6 +170,12 @@ impl Column for Metadata {
     fn from_val(value: ValRef<'_>) -> Option<Self> {
         String::from_val(value).map(Metadata)
     }
+    fn to_json(&self) -> Json {
+        if self.0 == "{}" {
+            return Json::empty();
+        }
+        crate::json::parse_verbatim(&self.0).map_or(Json::empty(), |value| value.camelized())
+    }
 }
 
 /// A list of strings, stored as a JSON array.
@@ -163,6 +191,9 @@ impl Column for Strings {
             ValRef::Text(text) => serde_json::from_str(text).ok().map(Strings),
             _ => None,
         }
+    }
+    fn to_json(&self) -> Json {
+        Json::Arr(self.0.iter().map(|text| Json::str(text.clone())).collect())
     }
 }
 
@@ -373,6 +404,7 @@ macro_rules! wire_enum {
             fn from_val(value: $crate::model::ValRef<'_>) -> Option<Self> {
                 match value { $crate::model::ValRef::Text(text) => Self::parse(text), _ => None }
             }
+            fn to_json(&self) -> $crate::json::Json { self.as_str().into() }
         }
     };
 }

@@ -1,10 +1,19 @@
 //! Types and rules of licensing, without I/O: entities as they are stored, policy strategies, status and expiry arithmetic,
 //! limits, heartbeats, the validation decision list. Everything here takes values and returns values; time is passed in.
 
-mod column;
+pub mod coerce;
+pub(crate) mod column;
+pub mod duration;
+pub mod email;
 mod entities;
+pub mod heartbeat;
+pub mod license_status;
+pub mod limits;
+pub mod metadata;
 mod permissions;
+pub mod policy_rules;
 mod time;
+pub mod validation;
 
 pub use column::{Column, ColumnError, Entity, Metadata, RowSource, Strings, Val, ValRef};
 pub use entities::*;

@@ -210,6 +210,9 @@ impl Column for PermissionSet {
             _ => None,
         }
     }
+    fn to_json(&self) -> crate::json::Json {
+        crate::json::Json::Raw(self.to_json_text().as_ref().to_owned().into())
+    }
 }
 
 struct Catalogue {

@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use db::{Db, Row};
-pub use dialect::{case_insensitive_equals, is_unique_violation_of};
+pub use dialect::case_insensitive_equals;
 
 use rusqlite::{Connection, OpenFlags};
 

@@ -1,0 +1,519 @@
+//! The way of a request, in the order of checks of 01 §5: from a received request to a signed response.
+
+use super::app::{App, Entry, Keys, find_account};
+use super::context::Ctx;
+use super::route::{Auth, Content, Outcome, Reply};
+use crate::auth::{Authenticated, Bearer, Login, Subject, authenticate, parse_credential};
+use crate::config::Mode;
+use crate::crypto::http_signature::{self as signatures, AcceptedSignature};
+use crate::crypto::keys::SignatureAlgorithm;
+use crate::http::error::{ApiError, Result};
+use crate::http::listener::Service;
+use crate::http::negotiate::{self, Accepts, BodyKind, ResponseType};
+use crate::http::query::{Query, QueryValue};
+use crate::http::request::Request;
+use crate::http::response::Response;
+use crate::http::router::NoMatch;
+use crate::json::{self, Json};
+use crate::model::{Account, Environment, Time, Token};
+use crate::store::Db;
+use crate::versions::{self, Version};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// What is known of a request while it is being answered; it decides the headers of the response.
+#[derive(Default)]
+struct Head {
+    /// Account and keys that sign (D2).
+    signer: Option<(Uuid, Arc<Keys>)>,
+    signature: AcceptedSignature,
+    account: Option<Uuid>,
+    version: Option<Version>,
+    environment: Option<String>,
+    bearer: Option<Uuid>,
+    token: Option<Uuid>,
+    response_type: Option<ResponseType>,
+    route: Option<(&'static str, &'static str)>,
+}
+
+impl Head {
+    fn of(&mut self, cx: &Ctx) {
+        self.bearer = cx.subject.bearer.id();
+        self.token = cx.subject.token.as_ref().map(|token| token.id);
+    }
+}
+
+/// A request after stages 1–3: syntax is fine and the route is known.
+struct Routed {
+    entry: Arc<Entry>,
+    params: Vec<(&'static str, String)>,
+    query: Query,
+    body: Option<Json>,
+    response_type: ResponseType,
+}
+
+/// How far the synchronous part came.
+enum Progress {
+    Done(Reply),
+    Continue(Box<Ctx>, Outcome),
+    Password(Box<Pending>),
+}
+
+/// A request that waits for its password to be checked.
+struct Pending {
+    login: Login,
+    routed: Routed,
+    account: Account,
+    keys: Arc<Keys>,
+    environment: Option<Environment>,
+    version: Version,
+    now: Time,
+}
+
+impl Service for App {
+    async fn call(self: Arc<Self>, request: Request) -> Response {
+        if let Some(response) = Response::preflight(&request, self.mode()) {
+            return response;
+        }
+        let request = Arc::new(request);
+        let mut head = Head::default();
+        let result = self.answer(&request, &mut head).await;
+        self.finish(&request, head, result)
+    }
+
+    async fn refuse(self: Arc<Self>, request: Request, error: ApiError) -> Response {
+        let request = Arc::new(request);
+        let mut head = Head::default();
+        let _ = self.store.read(|db| self.choose_signer(db, &request, &mut head));
+        self.finish(&request, head, Err(error))
+    }
+
+    fn trusts(&self, peer: std::net::IpAddr) -> bool {
+        self.config.server.trusts_proxy(peer)
+    }
+}
+
+/// Runs synchronous work; a panic becomes a 500 and the server goes on.
+fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(ApiError::internal("a handler panicked")))
+}
+
+impl App {
+    async fn answer(self: &Arc<Self>, request: &Arc<Request>, head: &mut Head) -> Result<Reply> {
+        let mut progress = guarded(|| self.store.read(|db| self.begin(db, request, head)))?;
+        if let Progress::Password(pending) = progress {
+            let Pending { login, routed, account, keys, environment, version, now } = *pending;
+            let _permit = self.slow.acquire().await.map_err(ApiError::internal)?;
+            let verified = tokio::task::spawn_blocking(move || login.verify()).await.map_err(ApiError::internal)?;
+            let subject = Subject { bearer: verified?, token: None, environment };
+            let cx = self.context(request, routed, account, keys, subject, version, now);
+            progress = guarded(|| self.store.read(|db| handle(db, head, cx)))?;
+        }
+        loop {
+            match progress {
+                Progress::Done(reply) => return Ok(reply),
+                Progress::Continue(cx, outcome) => progress = self.step(cx, outcome).await?,
+                // Only `begin` gives this.
+                Progress::Password(_) => return Err(ApiError::internal("a password check in the wrong place")),
+            }
+        }
+    }
+
+    async fn step(&self, cx: Box<Ctx>, outcome: Outcome) -> Result<Progress> {
+        match outcome {
+            Outcome::Reply(reply) => Ok(Progress::Done(reply)),
+            Outcome::Write(work) => self.store.write(move |db| work(&cx, db)).await.map(Progress::Done),
+            Outcome::Blocking(work) => {
+                let _permit = self.slow.acquire().await.map_err(ApiError::internal)?;
+                tokio::task::spawn_blocking(move || {
+                    let outcome = work(&cx)?;
+                    Ok(Progress::Continue(cx, outcome))
+                })
+                .await
+                .map_err(ApiError::internal)?
+            }
+        }
+    }
+
+    /// Stages 1 to 8, and the handler.
+    fn begin(self: &Arc<Self>, db: &Db<'_>, request: &Arc<Request>, head: &mut Head) -> Result<Progress> {
+        let routed = match self.route(request) {
+            Ok(routed) => routed,
+            Err(error) => {
+                self.choose_signer(db, request, head)?;
+                return Err(error);
+            }
+        };
+        let route = routed.entry.route;
+        head.route = Some((route.method, route.path));
+        head.response_type = Some(routed.response_type);
+        if let Some(open) = route.open {
+            self.choose_signer(db, request, head)?;
+            return open(self, db).map(Progress::Done);
+        }
+        // 4: the version, as far as the request names one
+        let named = match request.headers.get("keygen-version") {
+            None => None,
+            Some(value) => {
+                let text = std::str::from_utf8(value.as_bytes()).unwrap_or("");
+                let Some(version) = Version::parse(text.strip_prefix('v').unwrap_or(text)) else {
+                    self.choose_signer(db, request, head)?;
+                    return Err(ApiError::bad_request("unsupported API version requested")
+                        .code("INVALID_API_VERSION")
+                        .about("/versioning/"));
+                };
+                Some(version)
+            }
+        };
+        head.version = named;
+        // 5: the account
+        let in_path = routed.params.iter().find(|(name, _)| *name == "account").map(|(_, value)| value.as_str());
+        let account = self.resolve_account(db, in_path, request, head)?;
+        let keys = self.keys(db, account.id).map_err(ApiError::internal)?;
+        head.account = Some(account.id);
+        head.signer = Some((account.id, keys.clone()));
+        let version = named.or_else(|| Version::parse(&account.api_version)).unwrap_or(Version::CURRENT);
+        head.version = Some(version);
+        let wanted = request.header("keygen-accept-signature").map(str::trim).filter(|text| !text.is_empty());
+        let wanted = signatures::parse_accept_signature(wanted, &account.id);
+        if let Ok(signature) = &wanted {
+            head.signature = signature.clone();
+        }
+        // 6: the environment
+        let environment = resolve_environment(db, &account, request, &routed.query)?;
+        head.environment = environment.as_ref().map(|e| e.code.clone());
+        // 7: the signature that is asked for; its refusal is signed with ed25519 (D24)
+        if let Err(error) = wanted {
+            return Err(ApiError::bad_request(error.detail()));
+        }
+        // 8: authentication
+        let now = Time::now();
+        let credential = match route.auth {
+            Auth::None => crate::auth::Credential::None,
+            auth => parse_credential(
+                request.headers.get("authorization").map(|value| value.as_bytes()),
+                routed.query.str("token"),
+                routed.query.str("auth"),
+                auth == Auth::Login,
+            ),
+        };
+        let required = matches!(route.auth, Auth::Required | Auth::Login);
+        let known = authenticate(db, &account, environment.as_ref(), &keys.secret_key, now, credential, required)?;
+        let (bearer, token): (Bearer, Option<Token>) = match known {
+            Authenticated::Bearer(bearer, token) => (bearer, token),
+            Authenticated::Login(login) => {
+                let pending = Pending { login, routed, account, keys, environment, version, now };
+                return Ok(Progress::Password(Box::new(pending)));
+            }
+        };
+        let subject = Subject { bearer, token, environment };
+        handle(db, head, self.context(request, routed, account, keys, subject, version, now))
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn context(
+        self: &Arc<Self>,
+        request: &Arc<Request>,
+        routed: Routed,
+        account: Account,
+        keys: Arc<Keys>,
+        subject: Subject,
+        version: Version,
+        now: Time,
+    ) -> Box<Ctx> {
+        Box::new(Ctx {
+            app: self.clone(),
+            request: request.clone(),
+            entry: routed.entry,
+            params: routed.params,
+            query: routed.query,
+            body: routed.body,
+            response_type: routed.response_type,
+            version,
+            account,
+            keys,
+            subject,
+            now,
+        })
+    }
+
+    /// Stages 1 to 3: query, route, negotiation, body.
+    fn route(&self, request: &Request) -> Result<Routed> {
+        let query = Query::parse(request.query()).map_err(|_| ApiError::parameters_invalid())?;
+        if !is_method(&request.method) {
+            return Err(ApiError::method_invalid());
+        }
+        let found = self.router.find(&request.method, request.path()).map_err(|no| match no {
+            NoMatch::Unknown => ApiError::unknown_route(),
+            NoMatch::BadSuffix => ApiError::mime_type_invalid(),
+            NoMatch::BadEscape => ApiError::uri_invalid(),
+        })?;
+        let route = found.value.route;
+        let content_type = header_text(request, "content-type")?;
+        let accept = header_text(request, "accept")?;
+        let body_kind = match negotiate::body_kind(&request.method, content_type) {
+            Ok(kind) => kind,
+            Err(_) if route.accepts == Accepts::Anything => BodyKind::Ignored,
+            Err(_) => return Err(ApiError::mime_type_invalid()),
+        };
+        let response_type =
+            negotiate::response_type(route.accepts, &request.method, accept, content_type, found.json_suffix)
+                .map_err(|_| ApiError::mime_type_invalid())?;
+        let body = match body_kind {
+            BodyKind::Json if !request.body.is_empty() => {
+                let value = json::parse(&request.body).map_err(|_| ApiError::json_invalid())?;
+                let value = match value {
+                    Json::Obj(_) => value,
+                    other => Json::obj([("data", other)]),
+                };
+                Some(value)
+            }
+            _ => None,
+        };
+        Ok(Routed { entry: found.value.clone(), params: found.params, query, body, response_type })
+    }
+
+    /// 01 §2.2
+    fn resolve_account(
+        &self,
+        db: &Db<'_>,
+        in_path: Option<&str>,
+        request: &Request,
+        head: &mut Head,
+    ) -> Result<Account> {
+        let default = self.default_account(db)?;
+        let single = self.config.accounts.mode == Mode::Single;
+        let refuse = |head: &mut Head, error: ApiError| {
+            self.choose_signer(db, request, head)?;
+            Err(error)
+        };
+        let Some(name) = in_path else {
+            return match default {
+                Some(account) => Ok(account),
+                None => refuse(head, ApiError::not_found("account is required")),
+            };
+        };
+        if let Some(account) = &default
+            && (account.slug == name || crate::crypto::token::parse_uuid_lenient(name) == Some(account.id))
+        {
+            return Ok(account.clone());
+        }
+        match (find_account(db, name)?, default) {
+            (None, _) => refuse(head, ApiError::no_such("account", name)),
+            (Some(_), Some(expected)) if single => {
+                let detail = format!("account is invalid (expected {})", expected.id);
+                refuse(head, ApiError::not_found(detail))
+            }
+            (Some(account), _) => Ok(account),
+        }
+    }
+
+    /// Who signs a response that is made before the account is resolved (D2, 02 §3.4).
+    fn choose_signer(&self, db: &Db<'_>, request: &Request, head: &mut Head) -> Result<()> {
+        let account = match self.config.accounts.mode {
+            Mode::Single => self.default_account(db)?,
+            Mode::Multi => {
+                let mut segments = request.path().split('/').filter(|s| !s.is_empty());
+                match (segments.next(), segments.next(), segments.next()) {
+                    (Some("v1"), Some("accounts"), Some(name)) => {
+                        let name = crate::http::query::percent_decode(name, false).unwrap_or_default();
+                        find_account(db, &name)?
+                    }
+                    _ => self.default_account(db)?,
+                }
+            }
+        };
+        if let Some(account) = account {
+            let keys = self.keys(db, account.id).map_err(ApiError::internal)?;
+            head.signer = Some((account.id, keys));
+            if let Ok(signature) =
+                signatures::parse_accept_signature(request.header("keygen-accept-signature"), &account.id)
+            {
+                head.signature = signature;
+            }
+        }
+        Ok(())
+    }
+
+    /// From a result to a response with all its headers.
+    fn finish(&self, request: &Request, head: Head, result: Result<Reply>) -> Response {
+        let version = head.version.unwrap_or(Version::CURRENT);
+        let (method, path) = head.route.unwrap_or(("", ""));
+        let mut response = match result {
+            Ok(reply) => {
+                let target = versions::Target { method, path, status: reply.status };
+                self.success(request, &head, version, &target, reply)
+            }
+            Err(mut error) => {
+                let target = versions::Target { method, path, status: error.status };
+                versions::rewrite_error(version, &target, &mut error);
+                failure(request, &head, error)
+            }
+        };
+        let renamed = |name| versions::header_name(version, name);
+        let mut buffer = Uuid::encode_buffer();
+        for (name, id) in [("keygen-account", head.account), ("keygen-bearer", head.bearer), ("keygen-token", head.token)] {
+            if let Some(id) = id {
+                response.header(renamed(name), crate::http::response::uuid_text(&id, &mut buffer));
+            }
+        }
+        if let Some(code) = &head.environment {
+            response.header("keygen-environment", code);
+        }
+        if let Some(version) = head.version {
+            response.fixed("keygen-version", version.name());
+        }
+        response.standard(request, self.mode());
+        if let Some((account, keys)) = &head.signer {
+            sign(&mut response, request, *account, keys, &head.signature);
+        }
+        response
+    }
+
+    fn success(
+        &self,
+        request: &Request,
+        head: &Head,
+        version: Version,
+        target: &versions::Target<'_>,
+        reply: Reply,
+    ) -> Response {
+        let mut response = Response::new(reply.status);
+        if let Some(path) = &reply.location {
+            let base = match &self.config.server.public_url {
+                Some(url) => url.as_str().to_owned(),
+                None => format!("{}://{}", request.scheme, request.host),
+            };
+            response.header("location", &format!("{base}{path}"));
+        }
+        match reply.content {
+            Content::Empty => response,
+            Content::Document(mut document) => {
+                if version < Version::CURRENT {
+                    versions::rewrite(version, target, &mut document);
+                }
+                let mut text = String::with_capacity(4096);
+                document.write(&mut text);
+                let content_type = head.response_type.unwrap_or(ResponseType::JsonApi).header();
+                response.with_body(content_type, text)
+            }
+            Content::File { bytes, name } => {
+                response.header("content-disposition", &format!("attachment; filename=\"{name}\""));
+                response.with_body("application/octet-stream", bytes)
+            }
+        }
+    }
+}
+
+fn handle(db: &Db<'_>, head: &mut Head, cx: Box<Ctx>) -> Result<Progress> {
+    head.of(&cx);
+    if cx.body.as_ref().is_some_and(Json::has_null_character) {
+        return Err(ApiError::null_byte());
+    }
+    if cx.params.iter().any(|(_, value)| value.contains('\0')) {
+        return Err(ApiError::null_byte());
+    }
+    match (cx.entry.route.handler)(&cx, db)? {
+        Outcome::Reply(reply) => Ok(Progress::Done(reply)),
+        outcome => Ok(Progress::Continue(cx, outcome)),
+    }
+}
+
+fn failure(request: &Request, head: &Head, error: ApiError) -> Response {
+    if let Some(cause) = &error.internal {
+        let path = head.route.map_or("(none)", |(_, path)| path);
+        tracing::error!(request = %request.id, method = request.method, route = path, status = error.status, cause, "a request failed");
+    }
+    let mut response = Response::new(error.status);
+    if error.status == 401 {
+        let scheme = request.header("authorization").map(|a| a.trim_start().split(' ').next().unwrap_or("")).unwrap_or("");
+        response.header("www-authenticate", &format!("{} realm=\"keygen\"", capitalized(scheme)));
+    }
+    let mut buffer = Uuid::encode_buffer();
+    let document = error.document(crate::http::response::uuid_text(&request.id, &mut buffer));
+    let content_type = if error.with_meta { head.response_type } else { None }.unwrap_or(ResponseType::JsonApi).header();
+    response.with_body(content_type, document.to_string())
+}
+
+/// First letter upper, rest lower (03 §3); `Bearer` for none, and for text that is no scheme.
+fn capitalized(scheme: &str) -> String {
+    let mut chars = scheme.chars();
+    match chars.next() {
+        Some(first) if scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') => {
+            first.to_ascii_uppercase().to_string() + &chars.as_str().to_ascii_lowercase()
+        }
+        _ => "Bearer".to_owned(),
+    }
+}
+
+/// 01 §14.1
+fn resolve_environment(
+    db: &Db<'_>,
+    account: &Account,
+    request: &Request,
+    query: &Query,
+) -> Result<Option<Environment>> {
+    let name = match request.headers.get("keygen-environment") {
+        Some(value) => std::str::from_utf8(value.as_bytes()).unwrap_or("").to_owned(),
+        None => match query.get("environment") {
+            None => return Ok(None),
+            Some(QueryValue::Scalar(text)) => text.clone(),
+            Some(_) => String::new(),
+        },
+    };
+    let found = if name.trim().is_empty() {
+        None
+    } else {
+        super::environments::find(db, account.id, &name)?
+    };
+    match found {
+        Some(environment) => Ok(Some(environment)),
+        None => Err(ApiError::bad_request("environment is invalid")
+            .code("ENVIRONMENT_INVALID")
+            .header("Keygen-Environment")),
+    }
+}
+
+/// A header as text; a value that is not UTF-8 is no media type.
+fn header_text<'r>(request: &'r Request, name: &str) -> Result<Option<&'r str>> {
+    match request.headers.get(name) {
+        None => Ok(None),
+        Some(value) => {
+            std::str::from_utf8(value.as_bytes()).map(Some).map_err(|_| ApiError::mime_type_invalid())
+        }
+    }
+}
+
+/// Adds `Date`, `Digest` and the signature (02 §3).
+fn sign(response: &mut Response, request: &Request, account: Uuid, keys: &Keys, wanted: &AcceptedSignature) {
+    let date = signatures::http_date(Time::now().seconds());
+    let digest = signatures::digest_header(&response.body);
+    let method = request.method.to_ascii_lowercase();
+    let target = signatures::signed_target(&request.target);
+    let data = signatures::signing_data(&method, target, &request.host, &date, &digest);
+    let make = || keys.private.sign(wanted.algorithm, data.as_bytes());
+    let signature = match wanted.algorithm {
+        SignatureAlgorithm::Ed25519 | SignatureAlgorithm::EcdsaP256 => make(),
+        // RSA takes milliseconds: let the runtime move other work off this thread.
+        _ => tokio::task::block_in_place(make),
+    };
+    let mut buffer = Uuid::encode_buffer();
+    let key_id = crate::http::response::uuid_text(&account, &mut buffer);
+    response.header("date", &date);
+    response.header("digest", &digest);
+    response.header("keygen-date", &date);
+    response.header("keygen-digest", &digest);
+    response.header("keygen-signature", &signatures::signature_header(key_id, &wanted.name, &signature));
+}
+
+/// HTTP verbs (RFC 9110 and its extensions); other names are 400 (01 §2.4).
+fn is_method(name: &str) -> bool {
+    const VERBS: &[&str] = &[
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "PROPPATCH",
+        "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "VERSION-CONTROL", "REPORT", "CHECKOUT", "CHECKIN", "UNCHECKOUT",
+        "MKWORKSPACE", "UPDATE", "LABEL", "MERGE", "BASELINE-CONTROL", "MKACTIVITY", "ORDERPATCH", "ACL", "SEARCH",
+        "MKCALENDAR",
+    ];
+    VERBS.contains(&name)
+}

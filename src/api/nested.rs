@@ -1,0 +1,68 @@
+//! Nested routes: a parent's children, one child, and to-one relationships (01 §7.2: the `related` path answers with the
+//! resources themselves).
+
+use super::context::{Ctx, Where};
+use super::crud::{find, find_within, show_reply};
+use super::list;
+use super::resource::Resource;
+use super::route::{Outcome, Reply};
+use crate::auth::Records;
+use crate::http::error::{ApiError, Result};
+use crate::json::Json;
+use crate::store::Db;
+use uuid::Uuid;
+
+/// `Self` is listed below `Parent`.
+pub trait Within<Parent>: Resource {
+    /// Conditions that leave the parent's children.
+    fn within(parent: &Parent, filter: &mut Where);
+}
+
+/// `Self` has at most one `Related`.
+pub trait HasOne<Related>: Resource {
+    /// Its id.
+    fn related_id(&self, db: &Db<'_>) -> Result<Option<Uuid>>;
+    /// Without one the answer is 200 with `null`; otherwise 404.
+    const NULL_IS_FINE: bool = false;
+}
+
+/// `GET` on a parent's children.
+pub fn index<P: Resource, C: Within<P>>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
+    let parent: P = find(cx, db, cx.param("id"))?;
+    let mut filter = Where::default();
+    C::scope(cx, &mut filter);
+    C::within(&parent, &mut filter);
+    let listed = list::select::<C>(cx, db, filter)?;
+    let records = Ctx::environments_of(&listed.records);
+    cx.authorize(Some((P::def().role, parent.environment_id())), records, parent.letters(cx, db)?)?;
+    list::reply(cx, db, listed)
+}
+
+/// `GET` on one of a parent's children: looked up among the children only, then authorized (03 §9.2).
+pub fn show<P: Resource, C: Within<P>>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
+    let parent: P = find(cx, db, cx.param("id"))?;
+    let mut filter = Where::default();
+    C::within(&parent, &mut filter);
+    let child: C = find_within(cx, db, cx.param("child"), filter)?;
+    let records = Records::One(child.environment_id());
+    cx.authorize(Some((P::def().role, parent.environment_id())), records, parent.letters(cx, db)?)?;
+    Ok(Outcome::Reply(show_reply(cx, db, &child)?))
+}
+
+/// `GET` on a to-one relationship.
+pub fn one<P: HasOne<R>, R: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
+    let parent: P = find(cx, db, cx.param("id"))?;
+    let related = match parent.related_id(db)? {
+        Some(id) => db.get::<R>(cx.account.id, id)?,
+        None => None,
+    };
+    if related.is_none() && !P::NULL_IS_FINE {
+        return Err(ApiError::not_found(format!("The requested {} was not found", R::def().name)));
+    }
+    let records = related.as_ref().map_or(Records::None, |r| Records::One(r.environment_id()));
+    cx.authorize(Some((P::def().role, parent.environment_id())), records, parent.letters(cx, db)?)?;
+    Ok(Outcome::Reply(match related {
+        Some(related) => show_reply(cx, db, &related)?,
+        None => Reply::data(Json::Null),
+    }))
+}

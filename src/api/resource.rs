@@ -1,0 +1,578 @@
+//! How a resource is declared: its attributes, relationships and filters stand once, and serve parsing, validation, update,
+//! filtering and serialization (01 §6, §7, §10, §15.3).
+
+use super::context::{Ctx, Where};
+use super::render::View;
+use super::validation::{Change, Validation};
+use crate::auth::{Letters, letters};
+use crate::http::error::{ApiError, Result};
+use crate::http::params::{Member, Node, Schema, linkage};
+use crate::http::query::QueryValue;
+use crate::json::Json;
+use crate::model::{Entity, Val};
+use crate::store::Db;
+use uuid::Uuid;
+
+/// What an attribute's value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A string.
+    String,
+    /// An integer that fits 32 bits.
+    Integer,
+    /// An integer that fits 64 bits.
+    Long,
+    /// A boolean.
+    Boolean,
+    /// A point in time, coerced (01 §6.3).
+    Time,
+    /// An object of the client's own (01 §8.4).
+    Metadata,
+    /// An array of strings.
+    Strings,
+    /// A set of permission names (03 §8.1).
+    Permissions,
+    /// One of these names; any other is 422 with the rule [`Rule::OneOf`]'s detail.
+    Enum(&'static [&'static str]),
+    /// Derived: never sent.
+    Derived,
+}
+
+/// A rule of model validation (422, 01 §10).
+#[derive(Clone, Copy, Debug)]
+pub enum Rule {
+    /// Characters at the most: `TOO_LONG`.
+    MaxLength(usize),
+    /// Characters at the least: `TOO_SHORT`.
+    MinLength(usize),
+    /// `INVALID` below.
+    AtLeast(i64),
+    /// `INVALID` above.
+    AtMost(i64),
+    /// `NOT_ALLOWED` with this detail when the value is none of its kind's names.
+    OneOf(&'static str),
+    /// `actions` and `action` are `NOT_ALLOWED` (01 §2.3).
+    Reserved,
+    /// `MISSING` when null.
+    Present,
+    /// A zero escapes the rules that follow (license overrides, 08 §2.2).
+    UnlessZero,
+}
+
+/// How an attribute is shown; `None` leaves the member out.
+pub type Show<T> = fn(&T, &View<'_>) -> Result<Option<Json>>;
+
+/// A declared attribute.
+pub struct Attr<T: 'static> {
+    /// Name in documents (lower camel).
+    pub json: &'static str,
+    /// Name as a parameter and as a column (snake case).
+    pub name: &'static str,
+    /// Column, where it differs from the parameter.
+    pub column: &'static str,
+    /// What its value is.
+    pub kind: Kind,
+    /// Who may send it on create.
+    pub create: Letters,
+    /// Who may send it on update.
+    pub update: Letters,
+    /// Create must name it (400).
+    pub required: bool,
+    /// `null` is a value.
+    pub nullable: bool,
+    /// Blank is a value.
+    pub blank: bool,
+    /// Model rules, in order.
+    pub rules: &'static [Rule],
+    /// How it is shown.
+    pub show: Show<T>,
+}
+
+impl<T> Attr<T> {
+    /// A writable attribute.
+    pub const fn new(json: &'static str, name: &'static str, kind: Kind, show: Show<T>) -> Attr<T> {
+        let (create, update) = match kind {
+            Kind::Derived => (letters::NONE, letters::NONE),
+            _ => (letters::ALL, letters::ALL),
+        };
+        let blank = matches!(kind, Kind::Metadata | Kind::Permissions);
+        Attr { json, name, column: name, kind, create, update, required: false, nullable: false, blank, rules: &[], show }
+    }
+
+    /// Create must name it.
+    pub const fn required(mut self) -> Attr<T> {
+        self.required = true;
+        self
+    }
+
+    /// `null` is a value.
+    pub const fn nullable(mut self) -> Attr<T> {
+        self.nullable = true;
+        self
+    }
+
+    /// Blank is a value.
+    pub const fn blank(mut self) -> Attr<T> {
+        self.blank = true;
+        self
+    }
+
+    /// Who may send it on create.
+    pub const fn create(mut self, who: Letters) -> Attr<T> {
+        self.create = who;
+        self
+    }
+
+    /// Who may send it on update.
+    pub const fn update(mut self, who: Letters) -> Attr<T> {
+        self.update = who;
+        self
+    }
+
+    /// Model rules.
+    pub const fn rules(mut self, rules: &'static [Rule]) -> Attr<T> {
+        self.rules = rules;
+        self
+    }
+
+    /// Stored in a column of another name than the parameter's.
+    pub const fn column(mut self, column: &'static str) -> Attr<T> {
+        self.column = column;
+        self
+    }
+}
+
+/// Declares attributes in the order in which documents show them:
+/// `attributes![Product: name "name" (Kind::String) .required(); …]`; `show = |record, view| …` replaces the plain column.
+macro_rules! attributes {
+    ($ty:ty: $($name:ident $json:literal ($kind:expr) $(show $show:expr;)? $(. $method:ident ( $($arg:expr),* ))* ;)*) => {
+        &[$(
+            $crate::api::resource::Attr::<$ty>::new($json, stringify!($name), $kind, attributes!(@show $ty, $name $(, $show)?))
+                $(.$method($($arg),*))*
+        ),*]
+    };
+    (@show $ty:ty, $name:ident) => {
+        |record: &$ty, _: &$crate::api::render::View<'_>| Ok(Some($crate::model::Column::to_json(&record.$name)))
+    };
+    (@show $ty:ty, $name:ident, $show:expr) => { $show };
+}
+pub(crate) use attributes;
+
+/// Where a relationship's `links.related` leads (01 §7.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Below the resource itself: `…/licenses/{id}/policy`.
+    Own,
+    /// To the related resource: `…/policies/{id}`; null without one.
+    Target,
+}
+
+/// What a relationship's `data` is.
+pub enum Data<T: 'static> {
+    /// None: to-many. The function lists the members when a file includes them.
+    Many(Option<fn(&T, &View<'_>) -> Result<Vec<Uuid>>>),
+    /// The related record's id, or null.
+    One(fn(&T) -> Option<Uuid>),
+    /// As `One`, with the type beside the id (polymorphic).
+    Typed(fn(&T) -> (&'static str, Uuid)),
+}
+
+/// A declared relationship. `account` and `environment` are implied.
+pub struct Rel<T: 'static> {
+    /// Name in documents (lower camel).
+    pub json: &'static str,
+    /// Name as a parameter (snake case).
+    pub name: &'static str,
+    /// Type of the related resource.
+    pub target: &'static str,
+    /// Accepted values of `type`, for relationships that may be sent.
+    pub types: &'static [&'static str],
+    /// Where the link leads.
+    pub link: Link,
+    /// Linkage.
+    pub data: Data<T>,
+    /// `meta` member.
+    pub meta: Option<fn(&T) -> Json>,
+    /// Who may send it on create; nobody: it is not a parameter.
+    pub create: Letters,
+    /// Create must name it.
+    pub required: bool,
+    /// `data: null` is fine.
+    pub nullable: bool,
+    /// Column that the id goes to.
+    pub column: &'static str,
+}
+
+impl<T> Rel<T> {
+    /// A to-one relationship that is not a parameter.
+    pub const fn one(
+        json: &'static str,
+        name: &'static str,
+        target: &'static str,
+        link: Link,
+        id: fn(&T) -> Option<Uuid>,
+    ) -> Rel<T> {
+        Rel {
+            json,
+            name,
+            target,
+            types: &[],
+            link,
+            data: Data::One(id),
+            meta: None,
+            create: letters::NONE,
+            required: false,
+            nullable: false,
+            column: "",
+        }
+    }
+
+    /// A to-many relationship.
+    pub const fn many(json: &'static str, name: &'static str, target: &'static str) -> Rel<T> {
+        Rel {
+            json,
+            name,
+            target,
+            types: &[],
+            link: Link::Own,
+            data: Data::Many(None),
+            meta: None,
+            create: letters::NONE,
+            required: false,
+            nullable: false,
+            column: "",
+        }
+    }
+
+    /// Create takes it from these bearers; the id goes to `column`.
+    pub const fn sent(mut self, who: Letters, types: &'static [&'static str], column: &'static str) -> Rel<T> {
+        self.create = who;
+        self.types = types;
+        self.column = column;
+        self
+    }
+
+    /// Create must name it.
+    pub const fn required(mut self) -> Rel<T> {
+        self.required = true;
+        self
+    }
+
+    /// `data: null` is fine.
+    pub const fn nullable(mut self) -> Rel<T> {
+        self.nullable = true;
+        self
+    }
+
+    /// A `meta` member.
+    pub const fn meta(mut self, meta: fn(&T) -> Json) -> Rel<T> {
+        self.meta = Some(meta);
+        self
+    }
+
+    /// Members to list when a file includes the relationship.
+    pub const fn members(mut self, members: fn(&T, &View<'_>) -> Result<Vec<Uuid>>) -> Rel<T> {
+        self.data = Data::Many(Some(members));
+        self
+    }
+}
+
+/// What a list filter compares (01 §15.3).
+#[derive(Clone, Copy)]
+pub enum Compare {
+    /// A UUID column.
+    Id(&'static str),
+    /// A text column, exactly.
+    Text(&'static str),
+    /// A boolean column.
+    Flag(&'static str),
+    /// SQL with one argument, a UUID.
+    IdSql(&'static str),
+    /// SQL with one argument, a text.
+    TextSql(&'static str),
+    /// Anything else.
+    With(fn(&Ctx, &QueryValue, &mut Where)),
+}
+
+/// A declared list filter.
+pub struct Filter {
+    /// Query parameter.
+    pub name: &'static str,
+    /// What it compares.
+    pub compare: Compare,
+}
+
+/// A declared resource.
+pub struct Def<T: 'static> {
+    /// JSON:API type.
+    pub type_: &'static str,
+    /// Accepted values of `data.type`.
+    pub types: &'static [&'static str],
+    /// Name in 404 messages (01 §9.4).
+    pub name: &'static str,
+    /// Name in authorization messages about a parent.
+    pub role: &'static str,
+    /// Path below the account, also the documentation topic.
+    pub path: &'static str,
+    /// Prefix of its events.
+    pub event: &'static str,
+    /// Code of errors about the resource as a whole.
+    pub code: &'static str,
+    /// Column that `{id}` may name instead of the id.
+    pub alias: Option<&'static str>,
+    /// Who may choose the id on create.
+    pub client_id: Letters,
+    /// Attributes in document order.
+    pub attributes: &'static [Attr<T>],
+    /// Relationships in document order.
+    pub relationships: &'static [Rel<T>],
+    /// List filters.
+    pub filters: &'static [Filter],
+    /// Order of attributes in several 422 errors; empty: declaration order.
+    pub order: &'static [&'static str],
+    /// `data.attributes` may be left out on create.
+    pub bare: bool,
+}
+
+/// A record that is being created, with what was wrong in its attributes.
+pub struct Draft<T> {
+    /// The record.
+    pub record: T,
+    /// The checked body.
+    pub params: Json,
+}
+
+impl<T> Draft<T> {
+    /// A sent attribute.
+    pub fn attribute(&self, name: &str) -> Option<&Json> {
+        self.params.at(&["data", "attributes", name])
+    }
+
+    /// The attribute was sent and is not null.
+    pub fn sent(&self, name: &str) -> bool {
+        self.attribute(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// The id of a sent to-one relationship: `None` absent, `Some(None)` null.
+    pub fn relationship(&self, name: &str) -> Option<Option<Uuid>> {
+        linked(&self.params, name)
+    }
+}
+
+/// The id of a sent to-one relationship: `None` absent, `Some(None)` null.
+pub fn linked(params: &Json, name: &str) -> Option<Option<Uuid>> {
+    let value = params.at(&["data", "relationships", name])?;
+    let Some(data) = value.get("data") else { return Some(None) };
+    Some(data.get("id").and_then(Json::as_str).and_then(crate::crypto::token::parse_uuid_lenient))
+}
+
+/// A resource: what the declarations cannot say.
+pub trait Resource: Entity {
+    /// The declaration.
+    fn def() -> &'static Def<Self>;
+
+    /// A new record with the resource's defaults.
+    fn fresh(cx: &Ctx, id: Uuid, environment: Option<Uuid>) -> Self;
+
+    /// Adds the conditions that hide what the bearer may not see (03 §9.2). Staff see everything.
+    fn scope(cx: &Ctx, filter: &mut Where);
+
+    /// What the bearer is to this record.
+    fn letters(&self, cx: &Ctx, db: &Db<'_>) -> Result<Letters>;
+
+    /// Environment of the parent that supplies it to a new record (05 §5.6).
+    fn parent_environment(&self, _db: &Db<'_>) -> Result<Option<Uuid>> {
+        Ok(None)
+    }
+
+    /// Completes a new record after its attributes are set and before anything is checked; reads only.
+    fn prepare(_draft: &mut Draft<Self>, _cx: &Ctx, _db: &Db<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Model validation (422) of a new or changed record, inside the writer.
+    fn validate(change: &Change<'_, Self>, v: &mut Validation) -> Result<()> {
+        change.attributes(v);
+        Ok(())
+    }
+
+    /// Follows an insert, in its transaction.
+    fn inserted(&mut self, _cx: &Ctx, _db: &Db<'_>, _params: &Json) -> Result<()> {
+        Ok(())
+    }
+
+    /// Follows an update, in its transaction.
+    fn updated(&mut self, _before: &Self, _cx: &Ctx, _db: &Db<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Precedes a deletion, in its transaction.
+    fn removing(&self, _cx: &Ctx, _db: &Db<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// `links` of the resource object, given its path.
+    fn links(&self, path: String) -> Json {
+        Json::obj([("self", Json::str(path))])
+    }
+}
+
+fn node(kind: Kind) -> Node {
+    match kind {
+        Kind::String | Kind::Enum(_) => Node::String,
+        Kind::Integer | Kind::Long => Node::Integer,
+        Kind::Boolean => Node::Boolean,
+        Kind::Time => Node::Time,
+        Kind::Metadata => Node::Metadata,
+        Kind::Strings | Kind::Permissions => Node::Strings,
+        Kind::Derived => Node::Any,
+    }
+}
+
+impl<T: Resource> Def<T> {
+    fn attribute_members(&self, creating: bool) -> Vec<Member> {
+        let who = |a: &Attr<T>| if creating { a.create } else { a.update };
+        self.attributes
+            .iter()
+            .filter(|a| a.kind != Kind::Derived && who(a) != letters::NONE)
+            .map(|a| Member {
+                name: a.name,
+                node: node(a.kind),
+                required: a.required && creating,
+                nullable: a.nullable,
+                blank: a.blank,
+                who: who(a).0,
+            })
+            .collect()
+    }
+
+    /// The relationships that a create body may name.
+    pub fn relationship_members(&self) -> Vec<Member> {
+        let to_one = |types: &[&'static str], nullable: bool| {
+            let mut data = Member::new("data", linkage(types)).required();
+            data.nullable = nullable;
+            Node::Object(vec![data])
+        };
+        let mut members: Vec<Member> = self
+            .relationships
+            .iter()
+            .filter(|r| r.create != letters::NONE)
+            .map(|r| Member {
+                name: r.name,
+                node: to_one(r.types, r.nullable),
+                required: r.required,
+                nullable: false,
+                blank: false,
+                who: r.create.0,
+            })
+            .collect();
+        if T::ENVIRONMENT_BOUND {
+            members.push(Member::new("environment", to_one(&["environment", "environments"], true)));
+        }
+        members
+    }
+
+    /// The schema of a create body, with further relationships.
+    pub fn create_schema(&self, more: Vec<Member>) -> Schema {
+        let mut relationships = self.relationship_members();
+        relationships.extend(more);
+        let mut data = vec![Member::new("type", Node::OneOf(self.types.to_vec())).required()];
+        if self.client_id != letters::NONE {
+            data.push(Member::new("id", Node::Uuid).only(self.client_id.0));
+        }
+        let mut attributes = Member::new("attributes", Node::Object(self.attribute_members(true)));
+        attributes.required = !self.bare;
+        data.push(attributes);
+        let mut linked = Member::new("relationships", Node::Object(relationships));
+        linked.required = self.relationships.iter().any(|r| r.required);
+        data.push(linked);
+        Schema::body(vec![Member::new("data", Node::Object(data)).required()])
+    }
+
+    /// The schema of an update body.
+    pub fn update_schema(&self) -> Schema {
+        Schema::body(vec![
+            Member::new(
+                "data",
+                Node::Object(vec![
+                    Member::new("type", Node::OneOf(self.types.to_vec())).required(),
+                    Member::new("id", Node::String),
+                    Member::new("attributes", Node::Object(self.attribute_members(false))).required(),
+                ]),
+            )
+            .required(),
+        ])
+    }
+
+    /// The attribute of that parameter name.
+    pub fn attribute(&self, name: &str) -> Option<&Attr<T>> {
+        self.attributes.iter().find(|a| a.name == name)
+    }
+
+    /// Path of a record: `/v1/accounts/<uuid>/<path>/<uuid>`.
+    pub fn path_of(&self, account: Uuid, id: Uuid) -> String {
+        format!("/v1/accounts/{account}/{}/{id}", self.path)
+    }
+}
+
+/// What could not be stored of a sent attribute, to be reported by validation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Bad {
+    /// Not one of the names of an enum.
+    Name,
+    /// An integer beyond the column's range; `true` when negative.
+    Range(bool),
+}
+
+/// Sets the sent attributes on a record; gives what did not fit.
+pub fn apply<T: Resource>(record: &mut T, params: &Json) -> Vec<(&'static str, Bad)> {
+    let mut bad = Vec::new();
+    let sent = params.at(&["data", "attributes"]).and_then(Json::as_obj).unwrap_or_default();
+    for attr in T::def().attributes {
+        let Some((_, value)) = sent.iter().find(|(name, _)| name == attr.name) else { continue };
+        let stored = match value {
+            Json::Null => Val::Null,
+            Json::Bool(flag) => Val::Int(i64::from(*flag)),
+            Json::Int(number) => {
+                if attr.kind == Kind::Integer && i32::try_from(*number).is_err() {
+                    bad.push((attr.name, Bad::Range(*number < 0)));
+                }
+                Val::Int(*number)
+            }
+            Json::Number(text) => {
+                bad.push((attr.name, Bad::Range(text.starts_with('-'))));
+                continue;
+            }
+            Json::Str(text) => Val::Text(text.to_string()),
+            other => Val::Text(other.to_string()),
+        };
+        if !record.set_value(attr.column, &stored) {
+            bad.push((attr.name, Bad::Name));
+        }
+    }
+    bad
+}
+
+/// Checks sent permission names, which precedes authorization (03 §8.1): unknown and repeated names are 422.
+pub fn check_permission_names<T: Resource>(params: &Json) -> Result<()> {
+    let Some(names) = params.at(&["data", "attributes", "permissions"]).and_then(Json::as_arr) else { return Ok(()) };
+    match crate::model::PermissionSet::from_names(names.iter().filter_map(Json::as_str)) {
+        Ok(_) => Ok(()),
+        Err(()) => Err(unsupported_permissions(T::def().path)),
+    }
+}
+
+/// 422 `PERMISSIONS_NOT_ALLOWED` (03 §8.1).
+pub fn unsupported_permissions(topic: &'static str) -> ApiError {
+    let mut v = Validation::new(topic, "");
+    v.attribute("permissions", "NOT_ALLOWED", "unsupported permissions");
+    v.into_error()
+}
+
+/// A stored set must lie within what its role may have (03 §8.1); the wildcard always may.
+pub fn check_permission_set(v: &mut Validation, set: crate::model::PermissionSet, role: crate::model::Role) {
+    let allowed = role.allowed().union(crate::model::PermissionSet::wildcard());
+    if !set.is_subset(allowed) {
+        v.attribute("permissions", "NOT_ALLOWED", "unsupported permissions");
+    }
+}

@@ -1,0 +1,486 @@
+//! Tokens (03 §10).
+
+use super::context::{Ctx, Where};
+use super::crud::{self, find, reload};
+use super::events::emit;
+use super::render::{View, render};
+use super::resource::{Attr, Compare, Data, Def, Filter, Kind, Link, Rel, Resource, Rule, attributes, linked};
+use super::route::{Auth, Outcome, Reply, Route, delete, get, post};
+use super::validation::{Change, Validation, compatible};
+use super::{list, nested};
+use crate::auth::{Access, Bearer, Letters, Records, letters::*, license_permissions};
+use crate::crypto::token::{self as secrets, TokenKind};
+use crate::http::error::{ApiError, Result};
+use crate::http::params::{Member, Node, Schema, linkage};
+use crate::http::query::QueryValue;
+use crate::json::{Json, Text};
+use crate::model::{
+    BearerType, Column as _, Entity, Environment, License, PermissionSet, Product, Role, Time, Token, User, Val,
+};
+use crate::store::Db;
+use uuid::Uuid;
+
+pub(super) const ROUTES: &[Route] = &[
+    get("tokens", list::index::<Token>).can(&["token.read"]).allow(STAFF.or(E).or(P).or(L).or(U)),
+    post("tokens", generate).can(&["token.generate"]).allow(ALL).auth(Auth::Login),
+    get("tokens/{id}", crud::show::<Token>).can(&["token.read"]).allow(STAFF.or(E).or(P).or(L).or(U)),
+    delete("tokens/{id}", revoke).can(&["token.revoke"]).allow(A.or(D).or(E).or(P).or(L).or(U).or(S).or(SU)),
+];
+
+/// Shown for license tokens only (03 §10.2).
+fn counter(token: &Token, value: Json) -> Result<Option<Json>> {
+    Ok((token.bearer_type == BearerType::License).then_some(value))
+}
+
+const ATTRIBUTES: &[Attr<Token>] = attributes![Token:
+    kind "kind" (Kind::Derived) show |token: &Token, view| Ok(Some(holder(token, view)?.kind().name().into()));;
+    expiry "expiry" (Kind::Time) show |token: &Token, _| Ok(Some(token.expires_at.to_json()));
+        .nullable() .column("expires_at");
+    name "name" (Kind::String) .nullable() .rules(&[Rule::MaxLength(255)]);
+    max_activations "maxActivations" (Kind::Long) show |token: &Token, _| counter(token, token.max_activations.to_json());
+        .nullable() .rules(&[Rule::AtLeast(0)]);
+    activations "activations" (Kind::Derived) show |token: &Token, _| counter(token, token.activations.to_json());;
+    max_deactivations "maxDeactivations" (Kind::Long) show |token: &Token, _| counter(token, token.max_deactivations.to_json());
+        .nullable() .rules(&[Rule::AtLeast(0)]);
+    deactivations "deactivations" (Kind::Derived) show |token: &Token, _| counter(token, token.deactivations.to_json());;
+    permissions "permissions" (Kind::Permissions) show |token: &Token, view| {
+        Ok(Some(token.permissions.narrow(holder(token, view)?.permissions()).to_json()))
+    };;
+];
+
+static DEF: Def<Token> = Def {
+    type_: "tokens",
+    types: &["token", "tokens"],
+    name: "token",
+    role: "token",
+    path: "tokens",
+    event: "token",
+    code: "TOKEN",
+    alias: None,
+    client_id: NONE,
+    attributes: ATTRIBUTES,
+    relationships: &[Rel {
+        data: Data::Typed(|token| (token.bearer_type.as_str(), token.bearer_id)),
+        ..Rel::one("bearer", "bearer", "", Link::Target, |_| None)
+    }],
+    filters: &[Filter { name: "bearer", compare: Compare::With(filter_by_bearer) }],
+    order: &[],
+    bare: true,
+};
+
+/// A token's bearer, read once more.
+pub(super) enum Holder {
+    User(User),
+    Product(Product),
+    License(License, Option<User>),
+    Environment(Environment),
+}
+
+impl Holder {
+    fn read(db: &Db<'_>, account: Uuid, type_: BearerType, id: Uuid) -> Result<Option<Holder>> {
+        Ok(match type_ {
+            BearerType::User => db.get(account, id)?.map(Holder::User),
+            BearerType::Product => db.get(account, id)?.map(Holder::Product),
+            BearerType::Environment => db.get(account, id)?.map(Holder::Environment),
+            BearerType::License => match db.get::<License>(account, id)? {
+                None => None,
+                Some(license) => {
+                    let owner = match license.owner_id {
+                        Some(owner) => db.get(account, owner)?,
+                        None => None,
+                    };
+                    Some(Holder::License(license, owner))
+                }
+            },
+        })
+    }
+
+    fn role(&self) -> Role {
+        match self {
+            Holder::User(user) => user.role,
+            Holder::Product(_) => Role::Product,
+            Holder::License(..) => Role::License,
+            Holder::Environment(_) => Role::Environment,
+        }
+    }
+
+    /// 03 §10.3
+    fn kind(&self) -> TokenKind {
+        match self.role() {
+            Role::Admin => TokenKind::Admin,
+            Role::Developer => TokenKind::Developer,
+            Role::SalesAgent => TokenKind::Sales,
+            Role::SupportAgent => TokenKind::Support,
+            Role::ReadOnly => TokenKind::ReadOnly,
+            Role::User => TokenKind::User,
+            Role::Product => TokenKind::Product,
+            Role::License => TokenKind::Activation,
+            Role::Environment => TokenKind::Environment,
+        }
+    }
+
+    fn permissions(&self) -> PermissionSet {
+        match self {
+            Holder::User(user) => user.permissions,
+            Holder::Product(product) => product.permissions,
+            Holder::License(license, owner) => license_permissions(license, owner.as_ref()),
+            Holder::Environment(_) => Role::Environment.default_permissions(),
+        }
+    }
+
+    /// The stored set, which a token's set must lie within (08 §9.9).
+    fn own_permissions(&self) -> PermissionSet {
+        match self {
+            Holder::License(license, _) => license.permissions,
+            other => other.permissions(),
+        }
+    }
+
+    fn environment_id(&self) -> Option<Uuid> {
+        match self {
+            Holder::User(user) => user.environment_id,
+            Holder::Product(product) => product.environment_id,
+            Holder::License(license, _) => license.environment_id,
+            Holder::Environment(environment) => Some(environment.id),
+        }
+    }
+
+    fn reference(&self) -> (BearerType, Uuid) {
+        match self {
+            Holder::User(user) => (BearerType::User, user.id),
+            Holder::Product(product) => (BearerType::Product, product.id),
+            Holder::License(license, _) => (BearerType::License, license.id),
+            Holder::Environment(environment) => (BearerType::Environment, environment.id),
+        }
+    }
+}
+
+fn holder(token: &Token, view: &View<'_>) -> Result<Holder> {
+    Holder::read(view.db, view.account, token.bearer_type, token.bearer_id)?
+        .ok_or_else(|| Ctx::broken("a token without its bearer"))
+}
+
+impl Resource for Token {
+    fn def() -> &'static Def<Self> {
+        &DEF
+    }
+
+    fn fresh(cx: &Ctx, id: Uuid, environment: Option<Uuid>) -> Self {
+        let mut token = Token::new(id, cx.account.id, environment, cx.now);
+        token.permissions = PermissionSet::wildcard();
+        token
+    }
+
+    /// 03 §10.10
+    fn scope(cx: &Ctx, filter: &mut Where) {
+        match &cx.subject.bearer {
+            Bearer::Anonymous => filter.never(),
+            Bearer::User(user) if user.role != Role::User => {}
+            Bearer::Environment(_) => {
+                let admin = Role::Admin.to_val();
+                filter.and("(tokens.user_id IS NULL OR tokens.user_id NOT IN (SELECT id FROM users WHERE account_id = tokens.account_id AND role = ?))", [admin]);
+            }
+            Bearer::Product(product) => {
+                let sql = "(tokens.product_id = ? OR tokens.license_id IN (SELECT id FROM licenses WHERE product_id = ?)
+                     OR tokens.user_id IN (SELECT owner_id FROM licenses WHERE product_id = ?)
+                     OR tokens.user_id IN (SELECT user_id FROM license_users WHERE license_id IN
+                          (SELECT id FROM licenses WHERE product_id = ?)))";
+                filter.and(sql, std::iter::repeat_n(product.id.to_val(), 4));
+            }
+            bearer => {
+                if let (Some(type_), Some(id)) = (bearer.bearer_type(), bearer.id()) {
+                    filter.and("tokens.bearer_type = ? AND tokens.bearer_id = ?", [type_.to_val(), id.to_val()]);
+                }
+            }
+        }
+    }
+
+    /// 03 §10.1, §10.9: products stop at users with a role in the staff.
+    fn letters(&self, cx: &Ctx, db: &Db<'_>) -> Result<Letters> {
+        let letters = cx.subject.bearer.letters();
+        let own = cx.subject.bearer.id() == Some(self.bearer_id);
+        Ok(match &cx.subject.bearer {
+            Bearer::Product(_) if !own && self.bearer_type == BearerType::User => {
+                let user: Option<User> = db.get(cx.account.id, self.bearer_id)?;
+                if user.is_some_and(|user| user.role == Role::User) { letters } else { NONE }
+            }
+            _ => letters,
+        })
+    }
+
+    fn validate(change: &Change<'_, Self>, v: &mut Validation) -> Result<()> {
+        change.attributes(v);
+        let token = change.record;
+        let holder = Holder::read(change.db, token.account_id, token.bearer_type, token.bearer_id)?
+            .ok_or_else(|| Ctx::broken("a token without its bearer"))?;
+        let own = holder.own_permissions();
+        let allowed = if own.has_wildcard() { holder.role().allowed() } else { own };
+        if !token.permissions.is_subset(allowed.union(PermissionSet::wildcard())) {
+            v.attribute("permissions", "NOT_ALLOWED", "unsupported permissions");
+        }
+        check_environment(change, &holder, v)
+    }
+}
+
+/// 03 §10.6: the token's environment must fit its bearer's.
+fn check_environment(change: &Change<'_, Token>, holder: &Holder, v: &mut Validation) -> Result<()> {
+    if let Some(id) = change.record.environment_id
+        && change.db.get::<Environment>(change.cx.account.id, id)?.is_none()
+    {
+        v.relationship("environment", "NOT_FOUND", "must exist");
+        return Ok(());
+    }
+    if matches!(holder, Holder::Environment(_)) {
+        return Ok(());
+    }
+    let admin = holder.role() == Role::Admin;
+    if !compatible(change.cx, change.db, change.record.environment_id, holder.environment_id(), admin)? {
+        v.relationship("environment", "NOT_ALLOWED", "must be compatible with bearer environment");
+    }
+    Ok(())
+}
+
+fn filter_by_bearer(_: &Ctx, value: &QueryValue, filter: &mut Where) {
+    let QueryValue::Object(members) = value else { return };
+    let texts = |value: &QueryValue| -> Vec<String> {
+        let items = match value {
+            QueryValue::Scalar(text) => vec![text.clone()],
+            QueryValue::Array(items) => items.iter().filter_map(QueryValue::as_str).map(str::to_owned).collect(),
+            QueryValue::Object(_) => Vec::new(),
+        };
+        items.into_iter().filter(|text| !text.trim().is_empty()).collect()
+    };
+    let members: Vec<(&str, Vec<String>)> =
+        members.iter().map(|(name, value)| (name.as_str(), texts(value))).filter(|(_, texts)| !texts.is_empty()).collect();
+    if members.is_empty() {
+        return;
+    }
+    let mut known = false;
+    for (name, texts) in &members {
+        match *name {
+            "type" => {
+                known = true;
+                let wanted = texts[0].trim_end_matches('s');
+                match BearerType::ALL.iter().find(|t| t.as_str().trim_end_matches('s') == wanted) {
+                    Some(type_) => filter.equals("tokens.bearer_type", *type_),
+                    None => filter.never(),
+                }
+            }
+            "id" => {
+                known = true;
+                match secrets::parse_uuid_lenient(&texts[0]) {
+                    Some(id) => filter.equals("tokens.bearer_id", id),
+                    None => filter.never(),
+                }
+            }
+            "role" => {
+                known = true;
+                let mut parts = Vec::new();
+                let mut args: Vec<Val> = Vec::new();
+                for role in texts.iter().filter_map(|text| Role::parse(text)) {
+                    let type_ = match role {
+                        Role::Product => BearerType::Product,
+                        Role::License => BearerType::License,
+                        Role::Environment => BearerType::Environment,
+                        role => {
+                            parts.push("tokens.user_id IN (SELECT id FROM users WHERE account_id = tokens.account_id AND role = ?)");
+                            args.push(role.to_val());
+                            continue;
+                        }
+                    };
+                    parts.push("tokens.bearer_type = ?");
+                    args.push(type_.to_val());
+                }
+                if parts.is_empty() { filter.never() } else { filter.and(format!("({})", parts.join(" OR ")), args) }
+            }
+            _ => {}
+        }
+    }
+    if !known {
+        filter.never();
+    }
+}
+
+/// Records that can be the bearer of tokens made below them.
+pub(super) trait TokenParent: Resource {
+    /// The kind of bearer.
+    const TYPE: BearerType;
+}
+
+impl TokenParent for Product {
+    const TYPE: BearerType = BearerType::Product;
+}
+impl TokenParent for License {
+    const TYPE: BearerType = BearerType::License;
+}
+
+impl nested::Within<Product> for Token {
+    fn within(parent: &Product, filter: &mut Where) {
+        filter.equals("tokens.product_id", parent.id);
+    }
+}
+impl nested::Within<License> for Token {
+    fn within(parent: &License, filter: &mut Where) {
+        filter.equals("tokens.license_id", parent.id);
+    }
+}
+
+/// The body of token generation (03 §10.5).
+fn schema(parent: Option<BearerType>) -> Schema {
+    let mut attributes = vec![
+        Member::new("name", Node::String).nullable(),
+        Member::new("expiry", Node::Time).nullable(),
+    ];
+    let mut permissions = Member::new("permissions", Node::Strings).blank();
+    if parent.is_some() {
+        permissions = permissions.only(A.or(D).or(P).or(E).0);
+    }
+    attributes.push(permissions);
+    if parent == Some(BearerType::License) {
+        attributes.push(Member::new("max_activations", Node::Integer).nullable());
+        attributes.push(Member::new("max_deactivations", Node::Integer).nullable());
+    }
+    let environment = Member::new(
+        "environment",
+        Node::Object(vec![Member::new("data", linkage(&["environment", "environments"])).required().nullable()]),
+    );
+    let mut relationships = vec![environment];
+    let mut members = Vec::new();
+    if parent.is_none() {
+        let types =
+            &["environment", "environments", "product", "products", "user", "users", "license", "licenses"];
+        relationships.push(Member::new("bearer", Node::Object(vec![Member::new("data", linkage(types)).required()])));
+        members.push(Member::new("meta", Node::Object(vec![Member::new("otp", Node::String).required()])));
+    }
+    members.insert(
+        0,
+        Member::new(
+            "data",
+            Node::Object(vec![
+                Member::new("type", Node::OneOf(vec!["token", "tokens"])).required(),
+                Member::new("attributes", Node::Object(attributes)),
+                Member::new("relationships", Node::Object(relationships)),
+            ]),
+        ),
+    );
+    Schema::body(members)
+}
+
+/// `POST /tokens` (03 §10.6)
+fn generate(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
+    let params = schema(None).check(cx.body_or_empty(), cx.who())?;
+    super::resource::check_permission_names::<Token>(&params)?;
+    let bearer = &cx.subject.bearer;
+    let target = match params.at(&["data", "relationships", "bearer", "data"]) {
+        None => bearer.bearer_type().zip(bearer.id()),
+        Some(data) => {
+            let name = data.get("type").and_then(Json::as_str).unwrap_or("").trim_end_matches('s');
+            let type_ = BearerType::ALL.iter().find(|t| t.as_str().trim_end_matches('s') == name).copied();
+            type_.zip(data.get("id").and_then(Json::as_str).and_then(secrets::parse_uuid_lenient))
+        }
+    };
+    let holder = match target {
+        Some((type_, id)) => Holder::read(db, cx.account.id, type_, id)?,
+        None => None,
+    };
+    let environment = linked(&params, "environment").unwrap_or(cx.environment_id().or(bearer.environment_id()));
+    let allowed = match &holder {
+        Some(holder) => may_generate(cx, db, holder)?,
+        None => false,
+    };
+    let letters = if allowed { bearer.letters() } else { NONE };
+    let access = if cx.subject.environment.is_none() { Access::Read } else { Access::Write };
+    cx.authorize_as(access, None, Records::One(environment), letters)?;
+    if let Bearer::User(user) = bearer
+        && user.banned_at.is_some()
+    {
+        return Err(ApiError::denied("user is banned"));
+    }
+    let holder = holder.ok_or_else(|| Ctx::broken("an authorized token without bearer"))?;
+    make(holder, environment, params, 201)
+}
+
+/// 03 §10.6, the table of rules
+fn may_generate(cx: &Ctx, db: &Db<'_>, holder: &Holder) -> Result<bool> {
+    let bearer = &cx.subject.bearer;
+    let itself = bearer.id() == Some(holder.reference().1);
+    let end_user = matches!(holder, Holder::User(user) if user.role == Role::User);
+    Ok(match bearer {
+        Bearer::Anonymous | Bearer::License(_) => false,
+        Bearer::Environment(_) => itself || end_user,
+        Bearer::User(user) => itself || (matches!(user.role, Role::Admin | Role::Developer) && end_user),
+        Bearer::Product(product) => match holder {
+            Holder::License(license, _) => license.product_id == product.id,
+            Holder::User(user) if end_user => {
+                let from = format!("licenses WHERE product_id = ? AND {}", super::licenses::OF_USER);
+                db.exists(&from, &[product.id.to_val(), user.id.to_val(), user.id.to_val()])?
+            }
+            _ => false,
+        },
+    })
+}
+
+/// `POST` below a product or license (03 §10.7)
+pub(super) fn generate_for<Parent: TokenParent>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
+    let parent: Parent = find(cx, db, cx.param("id"))?;
+    let params = schema(Some(Parent::TYPE)).check(cx.body_or_empty(), cx.who())?;
+    super::resource::check_permission_names::<Token>(&params)?;
+    let environment =
+        linked(&params, "environment").unwrap_or(cx.environment_id().or(Entity::environment_id(&parent)));
+    let of_parent = Some((Parent::def().role, Entity::environment_id(&parent)));
+    cx.authorize(of_parent, Records::One(environment), parent.letters(cx, db)?)?;
+    let holder = Holder::read(db, cx.account.id, Parent::TYPE, parent.id())?
+        .ok_or_else(|| Ctx::broken("a parent that is gone"))?;
+    make(holder, environment, params, 200)
+}
+
+/// The secret is made outside of the writer; only its digest goes in.
+fn make(holder: Holder, environment: Option<Uuid>, params: Json, status: u16) -> Result<Outcome> {
+    Outcome::write(move |cx, db| {
+        let (type_, id) = holder.reference();
+        let mut token = Token::fresh(cx, Uuid::now_v7(), environment);
+        token.bearer_type = type_;
+        token.bearer_id = id;
+        if holder.role() == Role::User {
+            token.expires_at = Some(default_expiry(cx.now));
+        }
+        let bad = super::resource::apply(&mut token, &params);
+        let secret = secrets::generate_token(holder.kind());
+        token.digest = secrets::digest(&cx.keys.secret_key, &secret);
+        let change = Change { cx, db, record: &token, before: None, bad: &bad, params: &params };
+        crud::validate(&change)?;
+        db.insert(&token)?;
+        emit(cx, db, "token.generated", &token)?;
+        let mut data = render(&token, &View::new(cx, db))?;
+        if let Some(Json::Obj(attributes)) = data.get_mut("attributes") {
+            attributes.insert(1, (Text::Borrowed("token"), Json::str(secret)));
+        }
+        let mut reply = Reply::created(data);
+        if status != 201 {
+            reply.status = status;
+            reply.location = None;
+        }
+        Ok(reply)
+    })
+}
+
+/// Two weeks (03 §10.4)
+fn default_expiry(now: Time) -> Time {
+    now.plus_seconds(14 * 86_400)
+}
+
+/// `DELETE /tokens/{id}` (03 §10.9)
+fn revoke(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
+    let token: Token = find(cx, db, cx.param("id"))?;
+    let own = cx.subject.bearer.id() == Some(token.bearer_id);
+    let any = cx.subject.bearer.letters().intersects(A | D | E | P);
+    let letters = if own || any { token.letters(cx, db)? } else { NONE };
+    cx.authorize(None, Records::One(token.environment_id), letters)?;
+    let id = token.id;
+    Outcome::write(move |cx, db| {
+        let token: Token = reload(cx, db, id)?;
+        emit(cx, db, "token.revoked", &token)?;
+        db.delete(&token)?;
+        Ok(Reply::empty(204))
+    })
+}

@@ -1,0 +1,13 @@
+//! Who is asking, and whether they may: credentials -> bearer; roles and permissions; the authorization algorithm (03).
+
+mod authenticate;
+mod authorize;
+mod bearer;
+mod credentials;
+mod letter_set;
+
+pub use authenticate::{Authenticated, Login, authenticate, license_permissions};
+pub use authorize::{Access, Check, Records, authorize};
+pub use bearer::{Bearer, LicenseBearer, Subject};
+pub use credentials::{Credential, parse_credential};
+pub use letter_set::{Letters, letters};

@@ -1,0 +1,101 @@
+//! Ties everything together: opens the database, seeds it on first start, listens, shuts down.
+
+use crate::api::App;
+use crate::bootstrap;
+use crate::config::Config;
+use crate::http::listener::{self, Limits};
+use crate::store::{OpenError, Store};
+use std::sync::Arc;
+
+/// The server cannot start. Each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {0}: {1} (stop the program that uses the port, or set server.listen or --listen to another)")]
+    Listen(String, std::io::Error),
+    /// The first account cannot be made, or the account's keys cannot be used.
+    #[error("{0}")]
+    Account(String),
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    /// The runtime cannot be started.
+    #[error("cannot start the runtime: {0}")]
+    Runtime(std::io::Error),
+}
+
+/// Runs the server until it is told to stop.
+pub fn run(config: Config) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.server.worker_threads())
+        .max_blocking_threads(8)
+        .enable_all()
+        .build()
+        .map_err(StartError::Runtime)?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<(), StartError> {
+    // Listen first: two servers must not share a database by accident, and a port in use should leave no files behind.
+    let address = config.server.listen.as_str().to_owned();
+    let listener = tokio::net::TcpListener::bind(&address).await.map_err(|e| StartError::Listen(address, e))?;
+    let local = listener.local_addr().map_err(StartError::Runtime)?;
+    let master_key = config
+        .database
+        .load_master_key()?
+        .map(|key| crate::crypto::master_key::derive_master_key(key.expose()));
+    let store = Arc::new(Store::open(&config.database.path)?);
+    let limits = Limits {
+        max_body: config.server.max_body_bytes,
+        max_header: config.server.max_header_bytes,
+        header_timeout: config.server.header_timeout(),
+        body_timeout: config.server.body_timeout(),
+        idle_timeout: config.server.idle_timeout(),
+        max_connections: config.server.max_connections,
+        shutdown_timeout: config.server.shutdown_timeout(),
+    };
+    let app = Arc::new(App::new(config, store.clone(), master_key));
+    tokio::task::block_in_place(|| bootstrap::prepare(&app, local)).map_err(StartError::Account)?;
+    log_panics();
+    let jobs = crate::jobs::start(app.clone());
+    tracing::info!(address = %local, version = env!("CARGO_PKG_VERSION"), "listening");
+    listener::serve(listener, app, limits, stop_signal()).await;
+    jobs.abort();
+    tokio::task::block_in_place(|| store.close());
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// A panic is logged with its backtrace instead of being printed bare.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let backtrace = std::backtrace::Backtrace::force_capture();
+        tracing::error!(%panic, %backtrace, "a panic was caught");
+    }));
+}
+
+/// Resolves when the process is asked to stop.
+async fn stop_signal() {
+    let interrupt = async {
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    () = interrupt => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            Err(_) => interrupt.await,
+        }
+    }
+    #[cfg(not(unix))]
+    interrupt.await;
+    tracing::info!("stopping: finishing what is in flight");
+}
