@@ -1,0 +1,6 @@
+//! Black-box tests of the API: each starts the real binary with a fresh database and speaks HTTP.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod straight_path;
