@@ -12,7 +12,8 @@ use uuid::Uuid;
 /// Seeds an empty database and prints what its owner must know; otherwise checks that the accounts' keys can be used.
 /// The error is one line that says what to do.
 pub fn prepare(app: &App, address: SocketAddr) -> Result<(), String> {
-    let empty = app.store.read(|db| db.exists("accounts", &[])).map(|some| !some).map_err(|e: StoreError| e.to_string())?;
+    let empty =
+        app.store.read(|db| db.exists("accounts", &[])).map(|some| !some).map_err(|e: StoreError| e.to_string())?;
     let seeded = if empty { Some(seed(app)?) } else { None };
     let account = app
         .store
@@ -73,7 +74,10 @@ fn seed(app: &App) -> Result<Seeded, String> {
     // The file first: a token that nobody can read would lock its owner out.
     if let Some(path) = &settings.token_file {
         write_private(path, &raw_token).map_err(|e| {
-            format!("cannot write the admin token to {}: {e} (set bootstrap.token_file to a writable path)", path.display())
+            format!(
+                "cannot write the admin token to {}: {e} (set bootstrap.token_file to a writable path)",
+                path.display()
+            )
         })?;
     }
     app.store
@@ -101,7 +105,13 @@ fn write_private(path: &Path, token: &str) -> std::io::Result<()> {
 }
 
 /// Prints the account's data and secrets: the only time that anybody sees them.
-fn announce(app: &App, address: SocketAddr, account: &Account, seeded: &Seeded, public: &crate::crypto::keys::PublicKeys) {
+fn announce(
+    app: &App,
+    address: SocketAddr,
+    account: &Account,
+    seeded: &Seeded,
+    public: &crate::crypto::keys::PublicKeys,
+) {
     let settings = &app.config.bootstrap;
     let base = match &app.config.server.public_url {
         Some(url) => url.as_str().to_owned(),

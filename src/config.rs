@@ -254,15 +254,9 @@ impl DatabaseConfig {
         };
         let text = std::fs::read_to_string(path)
             .map(Zeroizing::new)
-            .map_err(|e| {
-                problem(format!(
-                    "cannot be read ({e}); name a file this user may read"
-                ))
-            })?;
+            .map_err(|e| problem(format!("cannot be read ({e}); name a file this user may read")))?;
         match text.trim() {
-            "" => Err(problem(
-                "is empty; put the key in it, or leave the setting empty".into(),
-            )),
+            "" => Err(problem("is empty; put the key in it, or leave the setting empty".into())),
             key => Ok(Some(Secret::new(key))),
         }
     }
@@ -286,13 +280,9 @@ impl Config {
         env: impl Iterator<Item = (String, String)>,
         overrides: &[(&str, String)],
     ) -> Result<Config, ConfigError> {
-        let mut env: Vec<_> = env
-            .filter(|(name, _)| name.starts_with(ENV_PREFIX))
-            .collect();
+        let mut env: Vec<_> = env.filter(|(name, _)| name.starts_with(ENV_PREFIX)).collect();
         env.sort();
-        let from_env = env
-            .iter()
-            .find(|(name, path)| name == ENV_CONFIG && !path.is_empty());
+        let from_env = env.iter().find(|(name, path)| name == ENV_CONFIG && !path.is_empty());
         let (path, named_by) = match (file, from_env) {
             (Some(path), _) => (path, Some("--config")),
             (None, Some((_, path))) => (Path::new(path), Some(ENV_CONFIG)),
@@ -306,20 +296,14 @@ impl Config {
                     path: shown_path(path),
                     problem: e.to_string(),
                     advice: match named_by {
-                        Some(by) => format!(
-                            "name a readable file with {by}, or leave it out to use the defaults"
-                        ),
+                        Some(by) => format!("name a readable file with {by}, or leave it out to use the defaults"),
                         None => "make it readable, or name another file with --config".to_owned(),
                     },
                 });
             }
         };
         let name = shown_path(path);
-        Config::from_parts(
-            text.as_deref().map(|text| (name.as_str(), text)),
-            env,
-            overrides,
-        )
+        Config::from_parts(text.as_deref().map(|text| (name.as_str(), text)), env, overrides)
     }
 
     /// [`Config::load`] without touching the file system: the file is its name and its text.
@@ -341,22 +325,15 @@ impl Config {
             if name == ENV_CONFIG {
                 continue;
             }
-            let known = SETTINGS
-                .iter()
-                .position(|setting| setting.variable() == name);
+            let known = SETTINGS.iter().position(|setting| setting.variable() == name);
             match known {
-                Some(index) => {
-                    given[index] = from_text(&SETTINGS[index], Place::Variable(name), &value)?
-                }
+                Some(index) => given[index] = from_text(&SETTINGS[index], Place::Variable(name), &value)?,
                 None if set_by_kubernetes(&name, &value) => {}
                 None => {
                     let short = name[ENV_PREFIX.len()..].to_lowercase();
                     let (_, nearest) = nearest(None, &short);
                     let name = one_line(&name);
-                    return Err(ConfigError::UnknownVariable {
-                        name,
-                        nearest: nearest.variable(),
-                    });
+                    return Err(ConfigError::UnknownVariable { name, nearest: nearest.variable() });
                 }
             }
         }
@@ -374,9 +351,7 @@ impl Config {
         check_writable("database.path", &self.database.path)?;
         match &self.bootstrap.token_file {
             // Written by the first start only: a later one does not fail for want of its directory.
-            Some(path) if !self.database.path.exists() => {
-                check_writable("bootstrap.token_file", path)?
-            }
+            Some(path) if !self.database.path.exists() => check_writable("bootstrap.token_file", path)?,
             _ => {}
         }
         self.database.load_master_key().map(drop)
@@ -385,17 +360,12 @@ impl Config {
 
 /// Our variables of the process environment, for [`Config::load`]. (`std::env::vars` panics on what is not Unicode.)
 pub fn environment() -> Result<Vec<(String, String)>, ConfigError> {
-    let ours =
-        std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(ENV_PREFIX));
-    ours.map(
-        |(name, value)| match (name.into_string(), value.into_string()) {
-            (Ok(name), Ok(value)) => Ok((name, value)),
-            (Ok(name), Err(_)) => Err(ConfigError::NotUnicode { name }),
-            (Err(name), _) => Err(ConfigError::NotUnicode {
-                name: one_line(&name.to_string_lossy()),
-            }),
-        },
-    )
+    let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(ENV_PREFIX));
+    ours.map(|(name, value)| match (name.into_string(), value.into_string()) {
+        (Ok(name), Ok(value)) => Ok((name, value)),
+        (Ok(name), Err(_)) => Err(ConfigError::NotUnicode { name }),
+        (Err(name), _) => Err(ConfigError::NotUnicode { name: one_line(&name.to_string_lossy()) }),
+    })
     .collect()
 }
 
@@ -491,18 +461,12 @@ fn read<T: Value>(given: Option<(&Setting, Given)>, checks: &[&Check]) -> Result
     // Cannot fail: the caller takes as many values as the table has settings.
     let (setting, given) = given.expect("a value for every setting");
     let checked = checks.iter().try_for_each(|check| check(&given.value));
-    checked
-        .and_then(|()| T::from_raw(&given.value))
-        .map_err(|problem| ConfigError::Value {
-            place: given.place,
-            setting: setting.path(),
-            shown: if setting.secret {
-                String::new()
-            } else {
-                format!(" = {}", given.shown)
-            },
-            problem,
-        })
+    checked.and_then(|()| T::from_raw(&given.value)).map_err(|problem| ConfigError::Value {
+        place: given.place,
+        setting: setting.path(),
+        shown: if setting.secret { String::new() } else { format!(" = {}", given.shown) },
+        problem,
+    })
 }
 
 /// Reads a variable or a flag: text of the kind that the setting wants.
@@ -513,37 +477,24 @@ fn from_text(setting: &Setting, place: Place, text: &str) -> Result<Given, Confi
         Raw::Integer(_) => text.trim().parse().ok().map(Raw::Integer),
         Raw::Boolean(_) => text.trim().parse().ok().map(Raw::Boolean),
         Raw::List(_) => {
-            let items = text
-                .split(',')
-                .map(str::trim)
-                .filter(|item| !item.is_empty());
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             Some(Raw::List(items.map(str::to_owned).collect()))
         }
     };
     let shown = shorten(&quoted(text));
     match value {
-        Some(value) => Ok(Given {
-            value,
-            shown,
-            place,
-        }),
+        Some(value) => Ok(Given { value, shown, place }),
         None => Err(wrong_kind(setting, place, &shown)),
     }
 }
 
 /// Reads the file over the defaults. The first error in the order of its lines is the one that is reported.
 fn read_file(name: &str, text: &str, given: &mut [Given]) -> Result<(), ConfigError> {
-    let place = |span: Range<usize>| Place::File {
-        name: name.to_owned(),
-        line: position(text, span.start).0,
-    };
+    let place = |span: Range<usize>| Place::File { name: name.to_owned(), line: position(text, span.start).0 };
     let document = DeTable::parse(text).map_err(|e| {
         let (line, column) = position(text, e.span().map_or(0, |span| span.start));
         ConfigError::Syntax {
-            place: Place::File {
-                name: name.to_owned(),
-                line,
-            },
+            place: Place::File { name: name.to_owned(), line },
             column,
             problem: one_line(e.message()),
         }
@@ -552,18 +503,13 @@ fn read_file(name: &str, text: &str, given: &mut [Given]) -> Result<(), ConfigEr
     // (position, section, key, value); what is no section has no key.
     let mut entries: Vec<(usize, &str, Option<&str>, &Spanned<DeValue>)> = Vec::new();
     for (section, value) in document.get_ref() {
-        let known = SECTIONS
-            .iter()
-            .any(|(known, _)| *known == section.get_ref());
+        let known = SECTIONS.iter().any(|(known, _)| *known == section.get_ref());
         match value.get_ref() {
-            DeValue::Table(table) if known => entries.extend(table.iter().map(|(key, value)| {
-                (
-                    key.span().start,
-                    &**section.get_ref(),
-                    Some(&**key.get_ref()),
-                    value,
-                )
-            })),
+            DeValue::Table(table) if known => entries.extend(
+                table
+                    .iter()
+                    .map(|(key, value)| (key.span().start, &**section.get_ref(), Some(&**key.get_ref()), value)),
+            ),
             _ => entries.push((section.span().start, section.get_ref(), None, value)),
         }
     }
@@ -578,11 +524,7 @@ fn read_file(name: &str, text: &str, given: &mut [Given]) -> Result<(), ConfigEr
         let setting = &SETTINGS[index];
         let shown = shorten(&one_line(text.get(value.span()).unwrap_or_default()));
         given[index] = match from_toml(&(setting.default)(), value.get_ref()) {
-            Some(value) => Given {
-                value,
-                shown,
-                place,
-            },
+            Some(value) => Given { value, shown, place },
             None => return Err(wrong_kind(setting, place, &shown)),
         };
     }
@@ -593,15 +535,11 @@ fn from_toml(default: &Raw, value: &DeValue) -> Option<Raw> {
     match (default, value) {
         (Raw::Text(_), DeValue::String(text)) => Some(Raw::from(&**text)),
         (Raw::Integer(_), DeValue::Integer(number)) => {
-            i64::from_str_radix(number.as_str(), number.radix())
-                .ok()
-                .map(Raw::Integer)
+            i64::from_str_radix(number.as_str(), number.radix()).ok().map(Raw::Integer)
         }
         (Raw::Boolean(_), DeValue::Boolean(flag)) => Some(Raw::Boolean(*flag)),
         (Raw::List(_), DeValue::Array(items)) => {
-            let items = items
-                .iter()
-                .map(|item| item.get_ref().as_str().map(str::to_owned));
+            let items = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
             items.collect::<Option<_>>().map(Raw::List)
         }
         _ => None,
@@ -612,11 +550,7 @@ fn wrong_kind(setting: &Setting, place: Place, shown: &str) -> ConfigError {
     let default = (setting.default)();
     ConfigError::Value {
         setting: setting.path(),
-        shown: if setting.secret {
-            String::new()
-        } else {
-            format!(" = {shown}")
-        },
+        shown: if setting.secret { String::new() } else { format!(" = {shown}") },
         problem: match (&place, &default) {
             (Place::File { .. }, Raw::Text(_)) => {
                 format!("must be a text in quotes, such as {default}")
@@ -633,14 +567,8 @@ fn wrong_kind(setting: &Setting, place: Place, shown: &str) -> ConfigError {
 }
 
 fn find(section: &str, key: &str, place: &Place) -> Result<usize, ConfigError> {
-    let unknown = |name: String, hint: String| ConfigError::UnknownKey {
-        place: place.clone(),
-        name,
-        hint,
-    };
-    let found = SETTINGS
-        .iter()
-        .position(|setting| setting.section == section && setting.key == key);
+    let unknown = |name: String, hint: String| ConfigError::UnknownKey { place: place.clone(), name, hint };
+    let found = SETTINGS.iter().position(|setting| setting.section == section && setting.key == key);
     match found {
         Some(index) => match SETTINGS[index].only_variable {
             Some(variable) => Err(ConfigError::Value {
@@ -652,11 +580,7 @@ fn find(section: &str, key: &str, place: &Place) -> Result<usize, ConfigError> {
             None => Ok(index),
         },
         None => {
-            let name = if section.is_empty() {
-                key.to_owned()
-            } else {
-                format!("{section}.{key}")
-            };
+            let name = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
             let name = shorten(&one_line(&name));
             let hint = match (nearest(Some(section), key), *place == Place::CommandLine) {
                 ((cost, nearest), _) if is_close(cost, key) => {
@@ -664,9 +588,7 @@ fn find(section: &str, key: &str, place: &Place) -> Result<usize, ConfigError> {
                 }
                 (_, true) => "`keygen-lite --print-config` lists every setting".to_owned(),
                 (_, false) => {
-                    let keys = SETTINGS
-                        .iter()
-                        .filter(|s| s.section == section && s.only_variable.is_none());
+                    let keys = SETTINGS.iter().filter(|s| s.section == section && s.only_variable.is_none());
                     let keys: Vec<_> = keys.map(|setting| setting.key).collect();
                     format!("remove it, or use one of: {}", keys.join(", "))
                 }
@@ -679,52 +601,28 @@ fn find(section: &str, key: &str, place: &Place) -> Result<usize, ConfigError> {
 /// The error for what stands at the top of the file and is no section that we know.
 fn not_a_section(name: &str, value: &DeValue, place: Place) -> ConfigError {
     if SECTIONS.iter().any(|(known, _)| *known == name) {
-        let problem =
-            format!("must be a section: write [{name}] on a line of its own and its keys below");
-        return ConfigError::Value {
-            place,
-            setting: name.to_owned(),
-            shown: String::new(),
-            problem,
-        };
+        let problem = format!("must be a section: write [{name}] on a line of its own and its keys below");
+        return ConfigError::Value { place, setting: name.to_owned(), shown: String::new(), problem };
     }
     let sections = SECTIONS.iter().map(|(section, _)| *section);
     let hint = if matches!(value, DeValue::Table(_) | DeValue::Array(_)) {
-        match sections
-            .clone()
-            .map(|section| (distance(name, section), section))
-            .min()
-        {
-            Some((cost, section)) if is_close(cost, name) => {
-                Some(format!("did you mean [{section}]?"))
-            }
+        match sections.clone().map(|section| (distance(name, section), section)).min() {
+            Some((cost, section)) if is_close(cost, name) => Some(format!("did you mean [{section}]?")),
             _ => None,
         }
     } else {
         let (cost, nearest) = nearest(None, name);
-        is_close(cost, name)
-            .then(|| format!("did you mean {} below [{}]?", nearest.key, nearest.section))
+        is_close(cost, name).then(|| format!("did you mean {} below [{}]?", nearest.key, nearest.section))
     };
-    let all = || {
-        format!(
-            "remove it; the sections are {}",
-            sections.collect::<Vec<_>>().join(", ")
-        )
-    };
-    ConfigError::UnknownKey {
-        place,
-        name: shorten(&one_line(name)),
-        hint: hint.unwrap_or_else(all),
-    }
+    let all = || format!("remove it; the sections are {}", sections.collect::<Vec<_>>().join(", "));
+    ConfigError::UnknownKey { place, name: shorten(&one_line(name)), hint: hint.unwrap_or_else(all) }
 }
 
 /// Kubernetes sets such variables for every service of the namespace; a service named `keygen-lite…` is likely.
 fn set_by_kubernetes(name: &str, value: &str) -> bool {
     let is_port = |tail: &str| {
         let mut parts = tail.split('_');
-        parts
-            .next()
-            .is_some_and(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
+        parts.next().is_some_and(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
             && matches!(parts.next(), Some("TCP" | "UDP" | "SCTP"))
             && matches!(parts.next(), None | Some("PORT" | "PROTO" | "ADDR"))
             && parts.next().is_none()
@@ -734,22 +632,13 @@ fn set_by_kubernetes(name: &str, value: &str) -> bool {
     name.ends_with("_SERVICE_HOST")
         || name.contains("_SERVICE_PORT")
         || (name.ends_with("_PORT") && value.contains("://"))
-        || name
-            .split_once("_PORT_")
-            .is_some_and(|(_, tail)| is_port(tail))
+        || name.split_once("_PORT_").is_some_and(|(_, tail)| is_port(tail))
 }
 
 /// Checks that a file in this place could be written, by its directory and by itself if it is there.
 fn check_writable(setting: &'static str, path: &Path) -> Result<(), ConfigError> {
-    let problem = |problem: String| ConfigError::Path {
-        setting,
-        path: shown_path(path),
-        problem,
-    };
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let problem = |problem: String| ConfigError::Path { setting, path: shown_path(path), problem };
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !parent.is_dir() {
         return Err(problem(format!(
             "its directory {} does not exist; create it or choose another",
@@ -760,34 +649,18 @@ fn check_writable(setting: &'static str, path: &Path) -> Result<(), ConfigError>
         return Err(problem("is a directory; name a file in it".to_owned()));
     }
     if path.exists() {
-        let opened = std::fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(path);
-        opened.map_err(|e| {
-            problem(format!(
-                "cannot be opened for writing ({e}); let this user write to it"
-            ))
-        })?;
+        let opened = std::fs::OpenOptions::new().read(true).write(true).open(path);
+        opened.map_err(|e| problem(format!("cannot be opened for writing ({e}); let this user write to it")))?;
     }
     let probe = parent.join(format!(".keygen-lite-check-{}", std::process::id()));
-    let created = match std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&probe)
-    {
+    let created = match std::fs::OpenOptions::new().write(true).create_new(true).open(&probe) {
         // Left behind by a process that was killed here; removing it proves as much.
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         created => created.map(drop),
     };
-    created
-        .and_then(|()| std::fs::remove_file(&probe))
-        .map_err(|e| {
-            problem(format!(
-                "its directory {} is not writable ({e}); let this user write to it",
-                shown_path(parent)
-            ))
-        })
+    created.and_then(|()| std::fs::remove_file(&probe)).map_err(|e| {
+        problem(format!("its directory {} is not writable ({e}); let this user write to it", shown_path(parent)))
+    })
 }
 
 // ---------------------------------------------------------------------------------------------------------- showing
@@ -813,19 +686,14 @@ pub fn effective_toml(config: &Config) -> String {
     for (setting, value) in SETTINGS.iter().zip(config.values()) {
         if setting.section != current {
             current = setting.section;
-            let help = SECTIONS
-                .iter()
-                .find(|(name, _)| *name == current)
-                .map_or("", |(_, help)| help);
+            let help = SECTIONS.iter().find(|(name, _)| *name == current).map_or("", |(_, help)| help);
             out += &format!("\n# {help}\n[{current}]\n");
         }
         match setting.only_variable {
             None => out += &format!("# {}\n{} = {value}\n", setting.help, setting.key),
             // Not for the file: shown only where it is set, as a comment.
             Some(_) if value == (setting.default)() => {}
-            Some(variable) => {
-                out += &format!("# {} is set by the variable {variable}.\n", setting.key)
-            }
+            Some(variable) => out += &format!("# {} is set by the variable {variable}.\n", setting.key),
         }
     }
     out
@@ -847,10 +715,8 @@ fn quoted(text: &str) -> String {
 }
 
 fn one_line(text: &str) -> String {
-    let words: Vec<_> = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty())
-        .collect();
+    let words: Vec<_> =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
     words.join(" ")
 }
 
@@ -862,21 +728,14 @@ fn shorten(text: &str) -> String {
 }
 
 fn shown_path(path: &Path) -> String {
-    path.to_string_lossy()
-        .replace(|c: char| c.is_control(), "?")
+    path.to_string_lossy().replace(|c: char| c.is_control(), "?")
 }
 
 /// Line and column, from 1, of an offset.
 fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
-    let column = before
-        .rsplit('\n')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .count()
-        + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     (line, column)
 }
 
@@ -906,9 +765,8 @@ fn nearest(section: Option<&str>, key: &str) -> (usize, &'static Setting) {
     };
     let cost = |setting: &Setting| {
         let path = setting.path();
-        let meant = |(word, meant): &(&str, &str)| {
-            *meant == path && (key == *word || key.ends_with(&format!("_{word}")))
-        };
+        let meant =
+            |(word, meant): &(&str, &str)| *meant == path && (key == *word || key.ends_with(&format!("_{word}")));
         if SYNONYMS.iter().any(meant) {
             return 0;
         }
@@ -1051,9 +909,8 @@ impl Text for PathBuf {
 
 impl Text for Uuid {
     fn parse(text: &str) -> Result<Self, String> {
-        parse_uuid(text).ok_or_else(|| {
-            "must be a UUID, such as 0190b4f2-7c9e-7cc3-a5b1-2f6d1f0e8a42, or empty".to_owned()
-        })
+        parse_uuid(text)
+            .ok_or_else(|| "must be a UUID, such as 0190b4f2-7c9e-7cc3-a5b1-2f6d1f0e8a42, or empty".to_owned())
     }
     fn text(&self) -> String {
         self.to_string()
@@ -1140,10 +997,7 @@ impl Text for Secret {
     const SECRET: bool = true;
     fn parse(text: &str) -> Result<Self, String> {
         match text {
-            REDACTED => Err(
-                "is what --print-config shows in place of the value; put the value itself here"
-                    .to_owned(),
-            ),
+            REDACTED => Err("is what --print-config shows in place of the value; put the value itself here".to_owned()),
             _ => Ok(Secret::new(text)),
         }
     }
@@ -1187,9 +1041,7 @@ impl Text for ListenAddr {
             Some(_) => "this is no address or host name",
             None => "the port is missing",
         };
-        Err(format!(
-            "{problem}; write address:port, such as 127.0.0.1:8080, [::1]:8080 or localhost:8080"
-        ))
+        Err(format!("{problem}; write address:port, such as 127.0.0.1:8080, [::1]:8080 or localhost:8080"))
     }
     fn text(&self) -> String {
         self.0.clone()
@@ -1199,9 +1051,7 @@ impl Text for ListenAddr {
 fn is_host_name(host: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
@@ -1249,9 +1099,7 @@ impl fmt::Display for BaseUrl {
 impl Text for BaseUrl {
     fn parse(text: &str) -> Result<Self, String> {
         let error = |problem: &str| {
-            Err(format!(
-                "{problem}; write scheme and host, such as https://licensing.example.com, or nothing"
-            ))
+            Err(format!("{problem}; write scheme and host, such as https://licensing.example.com, or nothing"))
         };
         let url = text.to_ascii_lowercase();
         let Some((scheme @ ("http" | "https"), rest)) = url.split_once("://") else {
@@ -1262,22 +1110,14 @@ impl Text for BaseUrl {
             return error("must have no path, query, fragment, user or password");
         }
         let (host, port) = split_authority(authority);
-        let ipv6 = || {
-            host.strip_prefix('[')?
-                .strip_suffix(']')?
-                .parse::<std::net::Ipv6Addr>()
-                .ok()
-        };
+        let ipv6 = || host.strip_prefix('[')?.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().ok();
         if !is_host_name(host) && host.parse::<std::net::Ipv4Addr>().is_err() && ipv6().is_none() {
             return error("the host is no host name or address");
         }
         if port.is_some_and(|port| !matches!(port.parse::<u16>(), Ok(1..))) {
             return error("the port must be 1 to 65535");
         }
-        Ok(BaseUrl {
-            url: format!("{scheme}://{authority}"),
-            scheme_len: scheme.len(),
-        })
+        Ok(BaseUrl { url: format!("{scheme}://{authority}"), scheme_len: scheme.len() })
     }
     fn text(&self) -> String {
         self.url.clone()
@@ -1303,12 +1143,8 @@ impl IpNet {
     /// `[::]` reports it) counts as the IPv4 address.
     pub fn contains(&self, ip: IpAddr) -> bool {
         match (self.addr, ip.to_canonical()) {
-            (IpAddr::V4(net), IpAddr::V4(ip)) => {
-                u32::from(ip) & mask_v4(self.prefix) == u32::from(net)
-            }
-            (IpAddr::V6(net), IpAddr::V6(ip)) => {
-                u128::from(ip) & mask_v6(self.prefix) == u128::from(net)
-            }
+            (IpAddr::V4(net), IpAddr::V4(ip)) => u32::from(ip) & mask_v4(self.prefix) == u32::from(net),
+            (IpAddr::V6(net), IpAddr::V6(ip)) => u128::from(ip) & mask_v6(self.prefix) == u128::from(net),
             _ => false,
         }
     }
@@ -1337,12 +1173,8 @@ impl std::str::FromStr for IpNet {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            format!(
-                "{} is no address or network; write such as 10.0.0.1, 10.0.0.0/8 or fd00::/8",
-                quoted(text)
-            )
-        };
+        let wrong =
+            || format!("{} is no address or network; write such as 10.0.0.1, 10.0.0.0/8 or fd00::/8", quoted(text));
         let (addr, prefix) = match text.split_once('/') {
             Some((addr, prefix)) => (addr, Some(prefix)),
             None => (text, None),
@@ -1351,9 +1183,7 @@ impl std::str::FromStr for IpNet {
         let width = if addr.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
             None => width,
-            Some(prefix) if prefix.bytes().all(|b| b.is_ascii_digit()) => {
-                prefix.parse().map_err(|_| wrong())?
-            }
+            Some(prefix) if prefix.bytes().all(|b| b.is_ascii_digit()) => prefix.parse().map_err(|_| wrong())?,
             Some(_) => return Err(wrong()),
         };
         if prefix > width {
@@ -1372,10 +1202,7 @@ impl std::str::FromStr for IpNet {
         }
         match addr.to_canonical() {
             // ::ffff:10.0.0.0/104 is 10.0.0.0/8.
-            v4 @ IpAddr::V4(_) if addr.is_ipv6() && prefix >= 96 => Ok(IpNet {
-                addr: v4,
-                prefix: prefix - 96,
-            }),
+            v4 @ IpAddr::V4(_) if addr.is_ipv6() && prefix >= 96 => Ok(IpNet { addr: v4, prefix: prefix - 96 }),
             _ => Ok(IpNet { addr, prefix }),
         }
     }
@@ -1394,9 +1221,7 @@ impl Text for IpNet {
 
 fn between(low: i64, high: i64) -> impl Fn(&Raw) -> Result<(), String> {
     move |raw| match raw {
-        Raw::Integer(number) if !(low..=high).contains(number) => {
-            Err(format!("must be {low} to {high}"))
-        }
+        Raw::Integer(number) if !(low..=high).contains(number) => Err(format!("must be {low} to {high}")),
         _ => Ok(()),
     }
 }
@@ -1409,18 +1234,11 @@ fn text(check: fn(&str) -> Result<(), String>) -> impl Fn(&Raw) -> Result<(), St
 }
 
 fn ensure(holds: bool, expected: &str) -> Result<(), String> {
-    if holds {
-        Ok(())
-    } else {
-        Err(expected.to_owned())
-    }
+    if holds { Ok(()) } else { Err(expected.to_owned()) }
 }
 
 fn key(text: &str) -> Result<(), String> {
-    ensure(
-        text.is_empty() || !text.trim().is_empty(),
-        "must not be blank; set it to the key, or unset it",
-    )
+    ensure(text.is_empty() || !text.trim().is_empty(), "must not be blank; set it to the key, or unset it")
 }
 
 fn filled(text: &str) -> Result<(), String> {
@@ -1431,30 +1249,25 @@ fn filled(text: &str) -> Result<(), String> {
 fn is_slug(text: &str) -> bool {
     let digits = text.replace('-', "");
     (2..=255).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !text.starts_with('-')
         && !matches!(text, "action" | "actions")
         && !(digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 fn slug(text: &str) -> Result<(), String> {
-    let expected = "must be 2 to 255 lower-case letters, digits and dashes, not begin with a dash, and not resemble a UUID";
+    let expected =
+        "must be 2 to 255 lower-case letters, digits and dashes, not begin with a dash, and not resemble a UUID";
     ensure(is_slug(text), expected)
 }
 
 fn account(text: &str) -> Result<(), String> {
     let known_form = text.is_empty() || is_slug(text) || parse_uuid(text).is_some();
-    ensure(
-        known_form,
-        "must be the UUID or the slug of an account, or empty",
-    )
+    ensure(known_form, "must be the UUID or the slug of an account, or empty")
 }
 
 fn name(text: &str) -> Result<(), String> {
-    let holds =
-        !text.trim().is_empty() && text.chars().count() <= 255 && !text.contains(char::is_control);
+    let holds = !text.trim().is_empty() && text.chars().count() <= 255 && !text.contains(char::is_control);
     ensure(holds, "must be 1 to 255 characters on one line")
 }
 
@@ -1468,32 +1281,21 @@ fn email(text: &str) -> Result<(), String> {
                 && domain.contains('.')
                 && domain.split('.').all(|label| !label.is_empty())
         });
-    ensure(
-        holds,
-        "must be an e-mail address with a dotted domain, such as admin@example.com",
-    )
+    ensure(holds, "must be an e-mail address with a dotted domain, such as admin@example.com")
 }
 
 /// 04 §2.1
 fn password(text: &str) -> Result<(), String> {
-    let holds =
-        text.is_empty() || ((6..=72).contains(&text.chars().count()) && !text.trim().is_empty());
-    ensure(
-        holds,
-        "must be 6 to 72 characters, not all blank, or empty for a generated one",
-    )
+    let holds = text.is_empty() || ((6..=72).contains(&text.chars().count()) && !text.trim().is_empty());
+    ensure(holds, "must be 6 to 72 characters, not all blank, or empty for a generated one")
 }
 
 /// What the filter syntax would take for the name of a module, to log everything of, is mostly a mistyped level.
 fn log_filter(text: &str) -> Result<(), String> {
     let levels = ["off", "error", "warn", "info", "debug", "trace"];
-    let is_level =
-        |part: &str| part.contains('=') || levels.contains(&part.to_lowercase().as_str());
+    let is_level = |part: &str| part.contains('=') || levels.contains(&part.to_lowercase().as_str());
     let holds = text.contains('[') || text.split(',').all(|part| is_level(part.trim()));
-    ensure(
-        holds,
-        "must be off, error, warn, info, debug or trace, or such as info,hyper=warn for single modules",
-    )
+    ensure(holds, "must be off, error, warn, info, debug or trace, or such as info,hyper=warn for single modules")
 }
 
 // ----------------------------------------------------------------------------------------------------------- errors
@@ -1574,10 +1376,7 @@ mod tests {
     use super::*;
 
     fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.to_string()))
-            .collect()
+        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
     }
 
     fn from_file(text: &str) -> Result<Config, ConfigError> {
@@ -1619,28 +1418,17 @@ mod tests {
         assert!(config.bootstrap.admin_password.is_none() && config.bootstrap.token_file.is_none());
         assert!(!config.licenses.wait_for_validation_writes); // D36
         assert_eq!(config.events.retention_days, 30); // D15
-        assert_eq!(
-            (config.log.level.as_str(), config.log.format),
-            ("info", LogFormat::Text)
-        );
+        assert_eq!((config.log.level.as_str(), config.log.format), ("info", LogFormat::Text));
     }
 
     #[test]
     fn the_default_file_is_the_table() {
         let expected = default_toml();
         // `cargo test -- default_file` after a change of the table says what the file must be.
-        assert_eq!(
-            include_str!("../keygen-lite.toml"),
-            expected,
-            "keygen-lite.toml must be:\n{expected}"
-        );
+        assert_eq!(include_str!("../keygen-lite.toml"), expected, "keygen-lite.toml must be:\n{expected}");
         assert_eq!(effective_toml(&from_file(&expected).unwrap()), expected);
         for setting in SETTINGS {
-            assert!(
-                !setting.help.contains('\n') && setting.help.len() > 10,
-                "{}",
-                setting.path()
-            );
+            assert!(!setting.help.contains('\n') && setting.help.len() > 10, "{}", setting.path());
         }
     }
 
@@ -1684,38 +1472,20 @@ mod tests {
     #[test]
     fn errors_of_the_file() {
         let cases = [
-            (
-                "[server]\n\nlistn = 1\n",
-                "k.toml:3: unknown setting server.listn; did you mean server.listen?",
-            ),
-            (
-                "[server]\nport = 1",
-                "k.toml:2: unknown setting server.port; did you mean server.listen?",
-            ),
+            ("[server]\n\nlistn = 1\n", "k.toml:3: unknown setting server.listn; did you mean server.listen?"),
+            ("[server]\nport = 1", "k.toml:2: unknown setting server.port; did you mean server.listen?"),
             (
                 "[server]\nretention_days = 1",
                 "k.toml:2: unknown setting server.retention_days; did you mean events.retention_days?",
             ),
-            (
-                "server.lisetn = 1",
-                "k.toml:1: unknown setting server.lisetn; did you mean server.listen?",
-            ),
+            ("server.lisetn = 1", "k.toml:1: unknown setting server.lisetn; did you mean server.listen?"),
             (
                 "[log]\ncolour_scheme = 1",
                 "k.toml:2: unknown setting log.colour_scheme; remove it, or use one of: level, format",
             ),
-            (
-                "[log.levels]\na = 1",
-                "k.toml:1: unknown setting log.levels; did you mean log.level?",
-            ),
-            (
-                "\n[sever]\nlisten = 1",
-                "k.toml:2: unknown setting sever; did you mean [server]?",
-            ),
-            (
-                "listen = 1",
-                "k.toml:1: unknown setting listen; did you mean listen below [server]?",
-            ),
+            ("[log.levels]\na = 1", "k.toml:1: unknown setting log.levels; did you mean log.level?"),
+            ("\n[sever]\nlisten = 1", "k.toml:2: unknown setting sever; did you mean [server]?"),
+            ("listen = 1", "k.toml:1: unknown setting listen; did you mean listen below [server]?"),
             (
                 "[qwertyuiop]",
                 "k.toml:1: unknown setting qwertyuiop; remove it; the sections are server, accounts, database, bootstrap, licenses, events, log",
@@ -1724,22 +1494,10 @@ mod tests {
                 "log = \"debug\"",
                 "k.toml:1: log: must be a section: write [log] on a line of its own and its keys below",
             ),
-            (
-                "[[log]]",
-                "k.toml:1: log: must be a section: write [log] on a line of its own and its keys below",
-            ),
-            (
-                "[server]\nworkers = \"4\"",
-                "k.toml:2: server.workers = \"4\": must be a whole number, such as 0",
-            ),
-            (
-                "[server]\nworkers = 1.5",
-                "k.toml:2: server.workers = 1.5: must be a whole number, such as 0",
-            ),
-            (
-                "[server]\nworkers = -1",
-                "k.toml:2: server.workers = -1: must be 0 to 1024",
-            ),
+            ("[[log]]", "k.toml:1: log: must be a section: write [log] on a line of its own and its keys below"),
+            ("[server]\nworkers = \"4\"", "k.toml:2: server.workers = \"4\": must be a whole number, such as 0"),
+            ("[server]\nworkers = 1.5", "k.toml:2: server.workers = 1.5: must be a whole number, such as 0"),
+            ("[server]\nworkers = -1", "k.toml:2: server.workers = -1: must be 0 to 1024"),
             (
                 "[server]\nlisten = 8080",
                 "k.toml:2: server.listen = 8080: must be a text in quotes, such as \"127.0.0.1:8080\"",
@@ -1756,18 +1514,12 @@ mod tests {
                 "[server]\ntrusted_proxies = [\n \"x\",\n]",
                 "k.toml:2: server.trusted_proxies = [ \"x\", ]: \"x\" is no address or network; write such as 10.0.0.1, 10.0.0.0/8 or fd00::/8",
             ),
-            (
-                "[accounts]\nmode = \"dual\"",
-                "k.toml:2: accounts.mode = \"dual\": must be \"single\" or \"multi\"",
-            ),
+            ("[accounts]\nmode = \"dual\"", "k.toml:2: accounts.mode = \"dual\": must be \"single\" or \"multi\""),
             (
                 "[database]\nmaster_key = \"hunter2\"",
                 "k.toml:2: database.master_key: can only be given by the variable KEYGEN_LITE_MASTER_KEY; remove it here",
             ),
-            (
-                "[database]\npath = \"\"",
-                "k.toml:2: database.path = \"\": must not be empty",
-            ),
+            ("[database]\npath = \"\"", "k.toml:2: database.path = \"\": must not be empty"),
             (
                 "[bootstrap]\nadmin_email = \"a@b\"",
                 "k.toml:2: bootstrap.admin_email = \"a@b\": must be an e-mail address with a dotted domain, such as admin@example.com",
@@ -1785,18 +1537,12 @@ mod tests {
             "\u{0}",
         ] {
             let message = message(from_file(syntax));
-            assert!(
-                message.starts_with("k.toml:") && message.contains(": not valid TOML at column "),
-                "{message}"
-            );
+            assert!(message.starts_with("k.toml:") && message.contains(": not valid TOML at column "), "{message}");
         }
         message(from_file("[server]\n\"a\\nb\" = 1"));
         message(from_file("\"a\\nb\" = 1"));
         // The first of several is reported.
-        assert!(
-            message(from_file("[log]\nx = 1\n[server]\ny = 1"))
-                .starts_with("k.toml:2: unknown setting log.x")
-        );
+        assert!(message(from_file("[log]\nx = 1\n[server]\ny = 1")).starts_with("k.toml:2: unknown setting log.x"));
     }
 
     #[test]
@@ -1809,14 +1555,10 @@ mod tests {
             ("KEYGEN_LITE_DB", "KEYGEN_LITE_DATABASE_PATH"),
             ("KEYGEN_LITE_DATABASE_MASTER_KEY", "KEYGEN_LITE_MASTER_KEY"),
             ("KEYGEN_LITE_LOGLEVEL", "KEYGEN_LITE_LOG_LEVEL"),
-            (
-                "KEYGEN_LITE_ADMIN_PASSWORD",
-                "KEYGEN_LITE_BOOTSTRAP_ADMIN_PASSWORD",
-            ),
+            ("KEYGEN_LITE_ADMIN_PASSWORD", "KEYGEN_LITE_BOOTSTRAP_ADMIN_PASSWORD"),
         ];
         for (name, nearest) in cases {
-            let expected =
-                format!("{name}: unknown variable; did you mean {nearest}? If not, unset it");
+            let expected = format!("{name}: unknown variable; did you mean {nearest}? If not, unset it");
             assert_eq!(message(from_env(name, "x")), expected);
         }
         let cases = [
@@ -1844,28 +1586,18 @@ mod tests {
         for (name, value, expected) in cases {
             assert_eq!(message(from_env(name, value)), expected);
         }
-        let flag = |path, value: &str| {
-            message(Config::from_parts(
-                None,
-                Vec::new(),
-                &[(path, value.to_owned())],
-            ))
-        };
+        let flag = |path, value: &str| message(Config::from_parts(None, Vec::new(), &[(path, value.to_owned())]));
         assert_eq!(
             flag("sever.listen", "x"),
             "command line: unknown setting sever.listen; did you mean server.listen?"
         );
-        assert_eq!(
-            flag("x", "x"),
-            "command line: unknown setting x; `keygen-lite --print-config` lists every setting"
-        );
+        assert_eq!(flag("x", "x"), "command line: unknown setting x; `keygen-lite --print-config` lists every setting");
         assert_eq!(
             flag("events.retention_days", "-1"),
             "command line: events.retention_days = \"-1\": must be 0 to 36500"
         );
         assert!(
-            flag("server.listen", "a\nb")
-                .starts_with("command line: server.listen = \"a\\nb\": the port is missing")
+            flag("server.listen", "a\nb").starts_with("command line: server.listen = \"a\\nb\": the port is missing")
         );
     }
 
@@ -1886,12 +1618,7 @@ mod tests {
 
     #[test]
     fn listen_addresses() {
-        for good in [
-            "127.0.0.1:8080",
-            "[::1]:0",
-            "localhost:8080",
-            "my-host.example.com:80",
-        ] {
+        for good in ["127.0.0.1:8080", "[::1]:0", "localhost:8080", "my-host.example.com:80"] {
             assert_eq!(ListenAddr::parse(good).unwrap().as_str(), good);
         }
         for (bad, problem) in [
@@ -1915,18 +1642,11 @@ mod tests {
         assert_eq!(url.as_str(), "https://licensing.example.com:8443");
         assert_eq!(
             (url.scheme(), url.authority(), url.host()),
-            (
-                "https",
-                "licensing.example.com:8443",
-                "licensing.example.com"
-            )
+            ("https", "licensing.example.com:8443", "licensing.example.com")
         );
         assert_eq!(BaseUrl::parse("http://[::1]:8080").unwrap().host(), "[::1]");
         assert_eq!(BaseUrl::parse("http://[::1]").unwrap().host(), "[::1]");
-        assert_eq!(
-            BaseUrl::parse("http://localhost").unwrap().authority(),
-            "localhost"
-        );
+        assert_eq!(BaseUrl::parse("http://localhost").unwrap().authority(), "localhost");
         for bad in [
             "example.com",
             "ftp://example.com",
@@ -1991,28 +1711,18 @@ mod tests {
             ("KEYGEN_LITE_BOOTSTRAP_ADMIN_PASSWORD", "hunter2-pass"),
         ]);
         let config = Config::from_parts(None, vars, &[]).unwrap();
-        assert_eq!(
-            config.database.load_master_key().unwrap().unwrap().expose(),
-            "hunter2-key"
-        );
-        assert_eq!(
-            config.bootstrap.admin_password.as_ref().unwrap().expose(),
-            "hunter2-pass"
-        );
+        assert_eq!(config.database.load_master_key().unwrap().unwrap().expose(), "hunter2-key");
+        assert_eq!(config.bootstrap.admin_password.as_ref().unwrap().expose(), "hunter2-pass");
         let shown = effective_toml(&config);
         for text in [&shown, &format!("{config:?} {config:#?}")] {
             assert!(!text.contains("hunter2"), "{text}");
         }
         assert!(
-            shown.contains("admin_password = \"(not shown)\"")
-                && shown.contains("variable KEYGEN_LITE_MASTER_KEY.\n")
+            shown.contains("admin_password = \"(not shown)\"") && shown.contains("variable KEYGEN_LITE_MASTER_KEY.\n")
         );
         // What was printed with a secret in it does not silently become a configuration with another secret.
         let again = message(from_file(&shown));
-        assert!(
-            again.contains("bootstrap.admin_password: is what --print-config shows"),
-            "{again}"
-        );
+        assert!(again.contains("bootstrap.admin_password: is what --print-config shows"), "{again}");
         // Nor do errors show one.
         let error = message(from_file("[bootstrap]\nadmin_password = [\"hunter2\"]"));
         assert!(!error.contains("hunter2"), "{error}");
@@ -2034,91 +1744,38 @@ mod tests {
     fn files_and_paths() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("k.toml");
-        let load = |file: &Path, vars: &[(&str, &str)]| {
-            Config::load(Some(file), env(vars).into_iter(), &[])
-        };
-        assert!(
-            message(load(&file, &[])).contains("k.toml: the configuration file cannot be read: ")
-        );
+        let load = |file: &Path, vars: &[(&str, &str)]| Config::load(Some(file), env(vars).into_iter(), &[]);
+        assert!(message(load(&file, &[])).contains("k.toml: the configuration file cannot be read: "));
         let missing = env(&[("KEYGEN_LITE_CONFIG", "/no/such.toml"), ("HOME", "/")]);
         let error = message(Config::load(None, missing.into_iter(), &[]));
-        assert!(
-            error.starts_with("/no/such.toml: ") && error.contains("with KEYGEN_LITE_CONFIG"),
-            "{error}"
-        );
+        assert!(error.starts_with("/no/such.toml: ") && error.contains("with KEYGEN_LITE_CONFIG"), "{error}");
         assert!(message(load(dir.path(), &[])).contains("cannot be read"));
 
         let (database, key) = (dir.path().join("k.db"), dir.path().join("key"));
-        let text = |database: &Path, key: &Path| {
-            format!(
-                "[database]\npath = {:?}\nmaster_key_file = {:?}\n",
-                database, key
-            )
-        };
+        let text =
+            |database: &Path, key: &Path| format!("[database]\npath = {:?}\nmaster_key_file = {:?}\n", database, key);
         std::fs::write(&file, text(&database, &key)).unwrap();
         let config = load(&file, &[("KEYGEN_LITE_CONFIG", "/no/such.toml")]).unwrap();
-        assert!(
-            config
-                .check_paths()
-                .unwrap_err()
-                .to_string()
-                .starts_with("database.master_key_file: ")
-        );
+        assert!(config.check_paths().unwrap_err().to_string().starts_with("database.master_key_file: "));
         std::fs::write(&key, " \n").unwrap();
-        assert!(
-            config
-                .check_paths()
-                .unwrap_err()
-                .to_string()
-                .contains(" is empty; ")
-        );
+        assert!(config.check_paths().unwrap_err().to_string().contains(" is empty; "));
         std::fs::write(&key, "the key\n").unwrap();
         config.check_paths().unwrap();
-        assert_eq!(
-            config.database.load_master_key().unwrap().unwrap().expose(),
-            "the key"
-        );
+        assert_eq!(config.database.load_master_key().unwrap().unwrap().expose(), "the key");
         let wins = load(&file, &[("KEYGEN_LITE_MASTER_KEY", "other")]).unwrap();
-        assert_eq!(
-            wins.database.load_master_key().unwrap().unwrap().expose(),
-            "other"
-        );
+        assert_eq!(wins.database.load_master_key().unwrap().unwrap().expose(), "other");
 
         let token_file = [("KEYGEN_LITE_BOOTSTRAP_TOKEN_FILE", "/no/such/token")];
         let config = load(&file, &token_file).unwrap();
-        assert!(
-            config
-                .check_paths()
-                .unwrap_err()
-                .to_string()
-                .starts_with("bootstrap.token_file: /no/such/token: ")
-        );
+        assert!(config.check_paths().unwrap_err().to_string().starts_with("bootstrap.token_file: /no/such/token: "));
         std::fs::write(&database, "").unwrap();
         config.check_paths().unwrap();
         std::fs::remove_file(&database).unwrap();
 
         std::fs::write(&file, text(&dir.path().join("no/k.db"), &key)).unwrap();
-        assert!(
-            load(&file, &[])
-                .unwrap()
-                .check_paths()
-                .unwrap_err()
-                .to_string()
-                .contains("does not exist; create it")
-        );
+        assert!(load(&file, &[]).unwrap().check_paths().unwrap_err().to_string().contains("does not exist; create it"));
         std::fs::write(&file, text(dir.path(), &key)).unwrap();
-        assert!(
-            load(&file, &[])
-                .unwrap()
-                .check_paths()
-                .unwrap_err()
-                .to_string()
-                .contains("is a directory; ")
-        );
-        assert_eq!(
-            std::fs::read_dir(dir.path()).unwrap().count(),
-            2,
-            "the probe is removed"
-        );
+        assert!(load(&file, &[]).unwrap().check_paths().unwrap_err().to_string().contains("is a directory; "));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "the probe is removed");
     }
 }

@@ -14,7 +14,9 @@ pub enum StartError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The address cannot be listened on.
-    #[error("cannot listen on {0}: {1} (stop the program that uses the port, or set server.listen or --listen to another)")]
+    #[error(
+        "cannot listen on {0}: {1} (stop the program that uses the port, or set server.listen or --listen to another)"
+    )]
     Listen(String, std::io::Error),
     /// The first account cannot be made, or the account's keys cannot be used.
     #[error("{0}")]
@@ -43,10 +45,8 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let address = config.server.listen.as_str().to_owned();
     let listener = tokio::net::TcpListener::bind(&address).await.map_err(|e| StartError::Listen(address, e))?;
     let local = listener.local_addr().map_err(StartError::Runtime)?;
-    let master_key = config
-        .database
-        .load_master_key()?
-        .map(|key| crate::crypto::master_key::derive_master_key(key.expose()));
+    let master_key =
+        config.database.load_master_key()?.map(|key| crate::crypto::master_key::derive_master_key(key.expose()));
     let store = Arc::new(Store::open(&config.database.path)?);
     let limits = Limits {
         max_body: config.server.max_body_bytes,

@@ -2,7 +2,7 @@
 
 use super::context::Ctx;
 use super::render::relationship;
-use super::route::{Outcome, Reply, Route, get, Prefix};
+use super::route::{Outcome, Prefix, Reply, Route, get};
 use crate::auth::{Records, letters::*};
 use crate::http::error::Result;
 use crate::http::negotiate::Accepts;
@@ -10,9 +10,8 @@ use crate::json::{Json, Text};
 use crate::model::Column as _;
 use crate::store::Db;
 
-pub(super) const ROUTES: &[Route] = &[
-    get("", show).can(&["account.read"]).allow(ALL).prefix(Prefix::Long).accepts(Accepts::Json),
-];
+pub(super) const ROUTES: &[Route] =
+    &[get("", show).can(&["account.read"]).allow(ALL).prefix(Prefix::Long).accepts(Accepts::Json)];
 
 /// Relationships of an account and their paths (05 §1.4).
 const RELATED: &[(&str, &str)] = &[

@@ -112,9 +112,8 @@ impl App {
         if let Some(keys) = self.keys.read().ok().and_then(|keys| keys.get(&account).cloned()) {
             return Ok(keys);
         }
-        let stored: AccountKeyMaterial = db
-            .find("WHERE id = ?", &[account.to_val()])?
-            .ok_or(KeysError::Damaged(account))?;
+        let stored: AccountKeyMaterial =
+            db.find("WHERE id = ?", &[account.to_val()])?.ok_or(KeysError::Damaged(account))?;
         let keys = Arc::new(self.open_keys(&stored)?);
         if let Ok(mut cache) = self.keys.write() {
             cache.insert(account, keys.clone());

@@ -146,7 +146,14 @@ fn machine(cx: &Ctx, db: &Db<'_>, raw: bool) -> Result<Outcome> {
         machine.updated_at = cx.now;
         let params = Json::empty();
         // Like every save of a machine this re-checks its limits (10 §1.6).
-        crud::validate(&super::validation::Change { cx, db, record: &machine, before: Some(&before), bad: &[], params: &params })?;
+        crud::validate(&super::validation::Change {
+            cx,
+            db,
+            record: &machine,
+            before: Some(&before),
+            bad: &[],
+            params: &params,
+        })?;
         let args = [cx.now.to_val(), cx.now.to_val(), id.to_val()];
         db.execute("UPDATE machines SET last_check_out_at = ?, updated_at = ? WHERE id = ?", &args)?;
         emit(cx, db, "machine.checked-out", &machine)
@@ -307,14 +314,21 @@ fn license_include(license: &License, name: &str, view: &View<'_>, included: &mu
         "owner" => included.add_by_id::<User>(license.owner_id, view),
         "users" => {
             included.add_by_id::<User>(license.owner_id, view)?;
-            let condition = "WHERE id IN (SELECT user_id FROM license_users WHERE license_id = ?) ORDER BY created_at, id";
+            let condition =
+                "WHERE id IN (SELECT user_id FROM license_users WHERE license_id = ?) ORDER BY created_at, id";
             included.add_all::<User>(view.db.list(condition, &[license.id.to_val()])?, view)
         }
         _ => included.add_environment(license.environment_id, view),
     }
 }
 
-fn machine_include(machine: &Machine, license: &License, name: &str, view: &View<'_>, included: &mut Included) -> Result<()> {
+fn machine_include(
+    machine: &Machine,
+    license: &License,
+    name: &str,
+    view: &View<'_>,
+    included: &mut Included,
+) -> Result<()> {
     if let Some(inner) = name.strip_prefix("license.") {
         included.add(Some(license.clone()), view)?;
         return license_include(license, inner, view, included);

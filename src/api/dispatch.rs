@@ -353,7 +353,9 @@ impl App {
         };
         let renamed = |name| versions::header_name(version, name);
         let mut buffer = Uuid::encode_buffer();
-        for (name, id) in [("keygen-account", head.account), ("keygen-bearer", head.bearer), ("keygen-token", head.token)] {
+        for (name, id) in
+            [("keygen-account", head.account), ("keygen-bearer", head.bearer), ("keygen-token", head.token)]
+        {
             if let Some(id) = id {
                 response.header(renamed(name), crate::http::response::uuid_text(&id, &mut buffer));
             }
@@ -427,12 +429,14 @@ fn failure(request: &Request, head: &Head, error: ApiError) -> Response {
     }
     let mut response = Response::new(error.status);
     if error.status == 401 {
-        let scheme = request.header("authorization").map(|a| a.trim_start().split(' ').next().unwrap_or("")).unwrap_or("");
+        let scheme =
+            request.header("authorization").map(|a| a.trim_start().split(' ').next().unwrap_or("")).unwrap_or("");
         response.header("www-authenticate", &format!("{} realm=\"keygen\"", capitalized(scheme)));
     }
     let mut buffer = Uuid::encode_buffer();
     let document = error.document(crate::http::response::uuid_text(&request.id, &mut buffer));
-    let content_type = if error.with_meta { head.response_type } else { None }.unwrap_or(ResponseType::JsonApi).header();
+    let content_type =
+        if error.with_meta { head.response_type } else { None }.unwrap_or(ResponseType::JsonApi).header();
     response.with_body(content_type, document.to_string())
 }
 
@@ -462,11 +466,7 @@ fn resolve_environment(
             Some(_) => String::new(),
         },
     };
-    let found = if name.trim().is_empty() {
-        None
-    } else {
-        super::environments::find(db, account.id, &name)?
-    };
+    let found = if name.trim().is_empty() { None } else { super::environments::find(db, account.id, &name)? };
     match found {
         Some(environment) => Ok(Some(environment)),
         None => Err(ApiError::bad_request("environment is invalid")
@@ -479,9 +479,7 @@ fn resolve_environment(
 fn header_text<'r>(request: &'r Request, name: &str) -> Result<Option<&'r str>> {
     match request.headers.get(name) {
         None => Ok(None),
-        Some(value) => {
-            std::str::from_utf8(value.as_bytes()).map(Some).map_err(|_| ApiError::mime_type_invalid())
-        }
+        Some(value) => std::str::from_utf8(value.as_bytes()).map(Some).map_err(|_| ApiError::mime_type_invalid()),
     }
 }
 
@@ -510,9 +508,36 @@ fn sign(response: &mut Response, request: &Request, account: Uuid, keys: &Keys, 
 /// HTTP verbs (RFC 9110 and its extensions); other names are 400 (01 §2.4).
 fn is_method(name: &str) -> bool {
     const VERBS: &[&str] = &[
-        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "PROPPATCH",
-        "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "VERSION-CONTROL", "REPORT", "CHECKOUT", "CHECKIN", "UNCHECKOUT",
-        "MKWORKSPACE", "UPDATE", "LABEL", "MERGE", "BASELINE-CONTROL", "MKACTIVITY", "ORDERPATCH", "ACL", "SEARCH",
+        "GET",
+        "HEAD",
+        "POST",
+        "PUT",
+        "PATCH",
+        "DELETE",
+        "OPTIONS",
+        "TRACE",
+        "CONNECT",
+        "PROPFIND",
+        "PROPPATCH",
+        "MKCOL",
+        "COPY",
+        "MOVE",
+        "LOCK",
+        "UNLOCK",
+        "VERSION-CONTROL",
+        "REPORT",
+        "CHECKOUT",
+        "CHECKIN",
+        "UNCHECKOUT",
+        "MKWORKSPACE",
+        "UPDATE",
+        "LABEL",
+        "MERGE",
+        "BASELINE-CONTROL",
+        "MKACTIVITY",
+        "ORDERPATCH",
+        "ACL",
+        "SEARCH",
         "MKCALENDAR",
     ];
     VERBS.contains(&name)

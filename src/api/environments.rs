@@ -13,6 +13,9 @@ pub(super) fn find(db: &Db<'_>, account: Uuid, name: &str) -> Result<Option<Envi
             let args = [account.to_val(), id.to_val(), code];
             db.find("WHERE account_id = ? AND (id = ? OR code = ?) ORDER BY created_at, id LIMIT 1", &args)?
         }
-        None => db.find("WHERE account_id = ? AND lower(code) = lower(?) AND code = ?", &[account.to_val(), code.clone(), code])?,
+        None => db.find(
+            "WHERE account_id = ? AND lower(code) = lower(?) AND code = ?",
+            &[account.to_val(), code.clone(), code],
+        )?,
     })
 }

@@ -83,7 +83,10 @@ mod tests {
             .unwrap();
         let permissions = include_str!("../../docs/spec/data/permissions.json");
         for name in String::from_utf8(sources.stdout).unwrap().lines() {
-            assert!(catalogue.contains(name) || permissions.contains(name), "{name} is neither an event nor a permission");
+            assert!(
+                catalogue.contains(name) || permissions.contains(name),
+                "{name} is neither an event nor a permission"
+            );
         }
     }
 }

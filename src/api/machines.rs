@@ -276,7 +276,14 @@ impl Resource for Machine {
 }
 
 /// Moves a license's counters. Sums saturate at the ends of the column's range.
-fn count(db: &Db<'_>, license: Uuid, machines: i64, cores: Option<i64>, memory: Option<i64>, disk: Option<i64>) -> Result<()> {
+fn count(
+    db: &Db<'_>,
+    license: Uuid,
+    machines: i64,
+    cores: Option<i64>,
+    memory: Option<i64>,
+    disk: Option<i64>,
+) -> Result<()> {
     let Some(row) = db.query_one(
         "SELECT machines_count, machines_cores, machines_memory, machines_disk FROM licenses WHERE id = ?",
         &[license.to_val()],
@@ -311,7 +318,13 @@ fn licenses_first_activation(cx: &Ctx, db: &Db<'_>, machine: &Machine) -> Result
 }
 
 /// The machines that share the limits with this one (10 §1.6).
-fn others(db: &Db<'_>, license: &License, policy: &Policy, machine: &Machine, before: Option<&Machine>) -> Result<MachineCounts> {
+fn others(
+    db: &Db<'_>,
+    license: &License,
+    policy: &Policy,
+    machine: &Machine,
+    before: Option<&Machine>,
+) -> Result<MachineCounts> {
     if policy.machine_leasing_strategy == MachineLeasingStrategy::PerUser {
         let mut args = vec![license.id.to_val(), machine.id.to_val()];
         let owner = match machine.owner_id {
@@ -485,7 +498,10 @@ fn save_heartbeat(cx: &Ctx, db: &Db<'_>, machine: &mut Machine, before: &Machine
         machine.updated_at.to_val(),
         machine.id.to_val(),
     ];
-    db.execute("UPDATE machines SET last_heartbeat_at = ?, last_death_event_at = ?, updated_at = ? WHERE id = ?", &args)?;
+    db.execute(
+        "UPDATE machines SET last_heartbeat_at = ?, last_death_event_at = ?, updated_at = ? WHERE id = ?",
+        &args,
+    )?;
     Ok(())
 }
 
@@ -512,4 +528,3 @@ impl nested::Within<Machine> for Process {
         filter.equals("machine_processes.machine_id", parent.id);
     }
 }
-

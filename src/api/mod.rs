@@ -12,12 +12,12 @@ pub mod context;
 pub mod crud;
 pub mod dispatch;
 pub mod events;
+pub mod joins;
 pub mod list;
 pub mod nested;
 pub mod render;
 pub mod resource;
 pub mod route;
-pub mod joins;
 pub mod validation;
 
 mod accounts;

@@ -11,9 +11,9 @@ use crate::http::error::Result;
 use crate::json::Json;
 use crate::model::{
     AuthenticationStrategy, Column as _, Entitlement, ExpirationBasis, ExpirationStrategy, HeartbeatBasis,
-    HeartbeatCullStrategy, HeartbeatResurrectionStrategy, KeyScheme, License, MachineLeasingStrategy,
-    MatchingStrategy, OverageStrategy, Policy, PolicyEntitlement, ProcessLeasingStrategy, Product, RenewalBasis,
-    TransferStrategy, UniquenessStrategy,
+    HeartbeatCullStrategy, HeartbeatResurrectionStrategy, KeyScheme, License, MachineLeasingStrategy, MatchingStrategy,
+    OverageStrategy, Policy, PolicyEntitlement, ProcessLeasingStrategy, Product, RenewalBasis, TransferStrategy,
+    UniquenessStrategy,
 };
 use crate::store::Db;
 use uuid::Uuid;
@@ -308,7 +308,10 @@ impl Resource for PolicyEntitlement {
     }
 
     fn links(&self, _path: String) -> Json {
-        let path = format!("/v1/accounts/{}/policies/{}/entitlements/{}", self.account_id, self.policy_id, self.entitlement_id);
+        let path = format!(
+            "/v1/accounts/{}/policies/{}/entitlements/{}",
+            self.account_id, self.policy_id, self.entitlement_id
+        );
         Json::obj([("related", Json::str(path))])
     }
 }

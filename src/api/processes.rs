@@ -12,9 +12,7 @@ use crate::auth::{Letters, Records, letters::*};
 use crate::http::error::{ApiError, Result};
 use crate::json::Json;
 use crate::model::heartbeat::{self, HeartbeatStatus, Ping};
-use crate::model::{
-    Column as _, License, Machine, Policy, Process, ProcessLeasingStrategy, Product, Val, limits,
-};
+use crate::model::{Column as _, License, Machine, Policy, Process, ProcessLeasingStrategy, Product, Val, limits};
 use crate::store::Db;
 use uuid::Uuid;
 
@@ -144,12 +142,10 @@ impl Resource for Process {
 
 /// 10 §3.4
 fn check_limit(db: &Db<'_>, machine: &Machine, v: &mut Validation) -> Result<()> {
-    let license: License = db
-        .get(machine.account_id, machine.license_id)?
-        .ok_or_else(|| Ctx::broken("a machine without its license"))?;
-    let policy: Policy = db
-        .get(machine.account_id, machine.policy_id)?
-        .ok_or_else(|| Ctx::broken("a machine without its policy"))?;
+    let license: License =
+        db.get(machine.account_id, machine.license_id)?.ok_or_else(|| Ctx::broken("a machine without its license"))?;
+    let policy: Policy =
+        db.get(machine.account_id, machine.policy_id)?.ok_or_else(|| Ctx::broken("a machine without its policy"))?;
     let max = limits::effective(license.max_processes, policy.max_processes);
     if max.is_none() {
         return Ok(());
@@ -165,8 +161,9 @@ fn check_limit(db: &Db<'_>, machine: &Machine, v: &mut Validation) -> Result<()>
             let mut args = vec![machine.license_id.to_val()];
             args.extend(machine.owner_id.map(|owner| owner.to_val()));
             let owner = if machine.owner_id.is_some() { "owner_id = ?" } else { "owner_id IS NULL" };
-            let from =
-                format!("machine_processes WHERE machine_id IN (SELECT id FROM machines WHERE license_id = ? AND {owner})");
+            let from = format!(
+                "machine_processes WHERE machine_id IN (SELECT id FROM machines WHERE license_id = ? AND {owner})"
+            );
             db.count(&from, &args)?
         }
     };

@@ -116,7 +116,11 @@ impl Resource for Product {
         Ok(match &cx.subject.bearer {
             Bearer::Product(product) if product.id != self.id => NONE,
             // A closed product is not for users (06 §1.1).
-            bearer if bearer.end_user().is_some() && self.distribution_strategy == Some(DistributionStrategy::Closed) => NONE,
+            bearer
+                if bearer.end_user().is_some() && self.distribution_strategy == Some(DistributionStrategy::Closed) =>
+            {
+                NONE
+            }
             _ => letters,
         })
     }
@@ -164,7 +168,9 @@ fn check_url(v: &mut Validation, url: &str) {
         return;
     }
     let (scheme, rest) = match url.split_once(':') {
-        Some((scheme, rest)) if scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) => (scheme, rest),
+        Some((scheme, rest)) if scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) => {
+            (scheme, rest)
+        }
         _ => ("", url),
     };
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {

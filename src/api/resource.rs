@@ -96,7 +96,19 @@ impl<T> Attr<T> {
             _ => (letters::ALL, letters::ALL),
         };
         let blank = matches!(kind, Kind::Metadata | Kind::Permissions);
-        Attr { json, name, column: name, kind, create, update, required: false, nullable: false, blank, rules: &[], show }
+        Attr {
+            json,
+            name,
+            column: name,
+            kind,
+            create,
+            update,
+            required: false,
+            nullable: false,
+            blank,
+            rules: &[],
+            show,
+        }
     }
 
     /// Create must name it.

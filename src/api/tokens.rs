@@ -181,7 +181,8 @@ impl Resource for Token {
                 filter.and("(tokens.user_id IS NULL OR tokens.user_id NOT IN (SELECT id FROM users WHERE account_id = tokens.account_id AND role = ?))", [admin]);
             }
             Bearer::Product(product) => {
-                let sql = "(tokens.product_id = ? OR tokens.license_id IN (SELECT id FROM licenses WHERE product_id = ?)
+                let sql =
+                    "(tokens.product_id = ? OR tokens.license_id IN (SELECT id FROM licenses WHERE product_id = ?)
                      OR tokens.user_id IN (SELECT owner_id FROM licenses WHERE product_id = ?)
                      OR tokens.user_id IN (SELECT user_id FROM license_users WHERE license_id IN
                           (SELECT id FROM licenses WHERE product_id = ?)))";
@@ -250,8 +251,11 @@ fn filter_by_bearer(_: &Ctx, value: &QueryValue, filter: &mut Where) {
         };
         items.into_iter().filter(|text| !text.trim().is_empty()).collect()
     };
-    let members: Vec<(&str, Vec<String>)> =
-        members.iter().map(|(name, value)| (name.as_str(), texts(value))).filter(|(_, texts)| !texts.is_empty()).collect();
+    let members: Vec<(&str, Vec<String>)> = members
+        .iter()
+        .map(|(name, value)| (name.as_str(), texts(value)))
+        .filter(|(_, texts)| !texts.is_empty())
+        .collect();
     if members.is_empty() {
         return;
     }
@@ -327,10 +331,8 @@ impl nested::Within<License> for Token {
 
 /// The body of token generation (03 §10.5).
 fn schema(parent: Option<BearerType>) -> Schema {
-    let mut attributes = vec![
-        Member::new("name", Node::String).nullable(),
-        Member::new("expiry", Node::Time).nullable(),
-    ];
+    let mut attributes =
+        vec![Member::new("name", Node::String).nullable(), Member::new("expiry", Node::Time).nullable()];
     let mut permissions = Member::new("permissions", Node::Strings).blank();
     if parent.is_some() {
         permissions = permissions.only(A.or(D).or(P).or(E).0);
@@ -347,8 +349,7 @@ fn schema(parent: Option<BearerType>) -> Schema {
     let mut relationships = vec![environment];
     let mut members = Vec::new();
     if parent.is_none() {
-        let types =
-            &["environment", "environments", "product", "products", "user", "users", "license", "licenses"];
+        let types = &["environment", "environments", "product", "products", "user", "users", "license", "licenses"];
         relationships.push(Member::new("bearer", Node::Object(vec![Member::new("data", linkage(types)).required()])));
         members.push(Member::new("meta", Node::Object(vec![Member::new("otp", Node::String).required()])));
     }
@@ -425,8 +426,7 @@ pub(super) fn generate_for<Parent: TokenParent>(cx: &Ctx, db: &Db<'_>) -> Result
     let parent: Parent = find(cx, db, cx.param("id"))?;
     let params = schema(Some(Parent::TYPE)).check(cx.body_or_empty(), cx.who())?;
     super::resource::check_permission_names::<Token>(&params)?;
-    let environment =
-        linked(&params, "environment").unwrap_or(cx.environment_id().or(Entity::environment_id(&parent)));
+    let environment = linked(&params, "environment").unwrap_or(cx.environment_id().or(Entity::environment_id(&parent)));
     let of_parent = Some((Parent::def().role, Entity::environment_id(&parent)));
     cx.authorize(of_parent, Records::One(environment), parent.letters(cx, db)?)?;
     let holder = Holder::read(db, cx.account.id, Parent::TYPE, parent.id())?

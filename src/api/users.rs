@@ -85,7 +85,10 @@ impl Resource for User {
             Bearer::Product(_) => filter.equals("users.role", Role::User),
             Bearer::License(bearer) => {
                 let args = [bearer.license.owner_id.to_val(), bearer.license.id.to_val()];
-                filter.and("(users.id = ? OR users.id IN (SELECT user_id FROM license_users WHERE license_id = ?))", args);
+                filter.and(
+                    "(users.id = ? OR users.id IN (SELECT user_id FROM license_users WHERE license_id = ?))",
+                    args,
+                );
             }
             Bearer::Anonymous => filter.never(),
             bearer => {

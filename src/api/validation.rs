@@ -119,7 +119,8 @@ fn about(topic: &str, pointer: &str) -> String {
         let name = rest.split('/').next().unwrap_or("");
         Some(format!("-{infix}-{name}"))
     };
-    let suffix = anchor("/relationships/", "relationships").or_else(|| anchor("/attributes/", "attrs")).unwrap_or_default();
+    let suffix =
+        anchor("/relationships/", "relationships").or_else(|| anchor("/attributes/", "attrs")).unwrap_or_default();
     format!("/{topic}/#{topic}-object{suffix}")
 }
 
@@ -279,8 +280,11 @@ mod tests {
         v.attribute("maxMachines", "INVALID", "must be greater than 0");
         v.relationship("license", "NOT_FOUND", "must exist");
         let error = v.into_error();
-        let got: Vec<_> =
-            error.errors.iter().map(|e| (pointer(e).unwrap(), e.code.as_deref().unwrap(), e.about.as_deref().unwrap())).collect();
+        let got: Vec<_> = error
+            .errors
+            .iter()
+            .map(|e| (pointer(e).unwrap(), e.code.as_deref().unwrap(), e.about.as_deref().unwrap()))
+            .collect();
         let docs = "https://keygen.sh/docs/api/machines/#machines-object";
         assert_eq!(
             got,

@@ -82,7 +82,9 @@ pub fn authenticate(
         Credential::None | Credential::Blank => (Bearer::Anonymous, None),
         Credential::Token(raw) => by_token(&cx, db, &raw)?,
         Credential::LicenseKey(key) => (by_license_key(&cx, db, &key)?, None),
-        Credential::Password { email, password } => return by_password(&cx, db, &email, password).map(Authenticated::Login),
+        Credential::Password { email, password } => {
+            return by_password(&cx, db, &email, password).map(Authenticated::Login);
+        }
     };
     Ok(Authenticated::Bearer(bearer, token))
 }
@@ -117,7 +119,8 @@ impl Context<'_> {
 /// 03 §3
 fn by_token(cx: &Context<'_>, db: &Db<'_>, raw: &str) -> Result<(Bearer, Option<Token>)> {
     if tokens::looks_like_uuid(raw) {
-        let detail = "Token format is invalid (make sure that you're providing a token value, not a token's UUID identifier)";
+        let detail =
+            "Token format is invalid (make sure that you're providing a token value, not a token's UUID identifier)";
         return Err(ApiError::unauthorized("TOKEN_FORMAT_INVALID", detail).about(TOKEN_DOCS));
     }
     if !tokens::has_known_version(raw) {
@@ -138,7 +141,9 @@ fn by_token(cx: &Context<'_>, db: &Db<'_>, raw: &str) -> Result<(Bearer, Option<
             }
             Bearer::User(Box::new(user))
         }
-        BearerType::Product => Bearer::Product(Box::new(db.get::<Product>(account, token.bearer_id)?.ok_or_else(token_invalid)?)),
+        BearerType::Product => {
+            Bearer::Product(Box::new(db.get::<Product>(account, token.bearer_id)?.ok_or_else(token_invalid)?))
+        }
         BearerType::Environment => {
             Bearer::Environment(Box::new(db.get::<Environment>(account, token.bearer_id)?.ok_or_else(token_invalid)?))
         }
@@ -209,10 +214,9 @@ fn by_password(cx: &Context<'_>, db: &Db<'_>, email: &str, password: String) -> 
     }
     let (filter, mut more) = match cx.environment {
         // A global admin may log in to an isolated environment.
-        Some(e) if e.isolation_strategy == IsolationStrategy::Isolated => (
-            "(environment_id = ? OR (environment_id IS NULL AND role = ?))",
-            vec![e.id.to_val(), Role::Admin.to_val()],
-        ),
+        Some(e) if e.isolation_strategy == IsolationStrategy::Isolated => {
+            ("(environment_id = ? OR (environment_id IS NULL AND role = ?))", vec![e.id.to_val(), Role::Admin.to_val()])
+        }
         _ => cx.environment_filter(),
     };
     let mut args = vec![cx.account.id.to_val(), Val::Text(email.to_lowercase())];

@@ -129,7 +129,7 @@ fn records_fit(subject: &Subject, access: Access, records: &Records) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    
+
     use super::*;
     use crate::model::{Environment, Time, User};
 
@@ -183,7 +183,11 @@ mod tests {
             (Role::Developer, None, Some(Shared), Read, Some(8), "record"),
         ] {
             let subject = subject(role, own, current);
-            assert_eq!(outcome(&subject, access, record), expected, "{role:?} {own:?} {current:?} {access:?} {record:?}");
+            assert_eq!(
+                outcome(&subject, access, record),
+                expected,
+                "{role:?} {own:?} {current:?} {access:?} {record:?}"
+            );
         }
     }
 
@@ -199,7 +203,8 @@ mod tests {
             letters: letters::R,
             allow: letters::A,
         };
-        let detail = |subject: &Subject, check: &Check<'_>| authorize(subject, check).unwrap_err().errors[0].detail.to_string();
+        let detail =
+            |subject: &Subject, check: &Check<'_>| authorize(subject, check).unwrap_err().errors[0].detail.to_string();
         let prefix = "You do not have permission to complete the request";
         let read_only = subject(Role::ReadOnly, None, None);
         assert_eq!(detail(&read_only, &check), format!("{prefix} (read only lacks permission to perform action)"));

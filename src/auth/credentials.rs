@@ -159,7 +159,11 @@ mod tests {
             ("token: ", false, Credential::Blank),
         ] {
             let encoded = base64::engine::general_purpose::STANDARD.encode(text);
-            let header = format!("Basic \"{}\n{}\"", &encoded[..encoded.len() / 2], encoded[encoded.len() / 2..].trim_end_matches('='));
+            let header = format!(
+                "Basic \"{}\n{}\"",
+                &encoded[..encoded.len() / 2],
+                encoded[encoded.len() / 2..].trim_end_matches('=')
+            );
             assert!(parse_credential(Some(header.as_bytes()), None, None, login_route) == expected, "{text}");
         }
         assert!(parse_credential(Some(b"Basic /w=="), None, None, false) == Credential::BadEncoding);

@@ -166,11 +166,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
         return print(&format!("keygen-lite {}\n", env!("CARGO_PKG_VERSION")));
     }
     let overrides = cli.settings.overrides();
-    let config = Config::load(
-        cli.settings.config.as_deref(),
-        config::environment()?.into_iter(),
-        &overrides,
-    )?;
+    let config = Config::load(cli.settings.config.as_deref(), config::environment()?.into_iter(), &overrides)?;
     if cli.settings.print_config {
         return check_config::print(&config);
     }
@@ -180,8 +176,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
         Some(Command::Config(ConfigCommand::Check)) => check_config::check(&config),
         Some(Command::Version) => Ok(()),
         None => Err(CliError::Usage(
-            "no command given; `keygen-lite serve` starts the server, --help lists the commands"
-                .into(),
+            "no command given; `keygen-lite serve` starts the server, --help lists the commands".into(),
         )),
     }
 }
@@ -189,10 +184,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
 impl Settings {
     /// The flags as settings; a flag of its own wins over `--set`.
     fn overrides(&self) -> Vec<(&str, String)> {
-        let set = self
-            .set
-            .iter()
-            .map(|(path, value)| (path.as_str(), value.clone()));
+        let set = self.set.iter().map(|(path, value)| (path.as_str(), value.clone()));
         let own = [
             ("server.listen", &self.listen),
             ("server.public_url", &self.public_url),
@@ -202,17 +194,13 @@ impl Settings {
             ("log.level", &self.log_level),
             ("log.format", &self.log_format),
         ];
-        let own = own
-            .into_iter()
-            .filter_map(|(path, value)| value.clone().map(|value| (path, value)));
+        let own = own.into_iter().filter_map(|(path, value)| value.clone().map(|value| (path, value)));
         set.chain(own).collect()
     }
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {
-    let (path, value) = text
-        .split_once('=')
-        .ok_or("write it as section.key=value")?;
+    let (path, value) = text.split_once('=').ok_or("write it as section.key=value")?;
     Ok((path.trim().to_owned(), value.to_owned()))
 }
 
@@ -220,20 +208,15 @@ fn setting(text: &str) -> Result<(String, String), String> {
 fn print(text: &str) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(CliError::Runtime(format!(
-            "cannot write to standard output: {e}"
-        ))),
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CliError::Runtime(format!("cannot write to standard output: {e}")))
+        }
         _ => Ok(()),
     }
 }
 
 fn one_line(error: &CliError) -> String {
-    error
-        .to_string()
-        .lines()
-        .map(str::trim)
-        .collect::<Vec<_>>()
-        .join(" ")
+    error.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -252,13 +235,7 @@ mod tests {
         let line = "keygen-lite --set log.level=off --log-level warn serve --listen :: --set events.retention_days=1";
         let cli = Cli::try_parse_from(line.split(' ')).unwrap();
         let overrides = cli.settings.overrides();
-        let find = |path| {
-            overrides
-                .iter()
-                .rev()
-                .find(|(p, _)| *p == path)
-                .map(|(_, value)| value.as_str())
-        };
+        let find = |path| overrides.iter().rev().find(|(p, _)| *p == path).map(|(_, value)| value.as_str());
         assert_eq!(find("log.level"), Some("warn"));
         assert_eq!(find("server.listen"), Some("::"));
         assert_eq!(find("events.retention_days"), Some("1"));
@@ -278,23 +255,13 @@ mod tests {
             ..Settings::default()
         };
         for (path, _) in settings.overrides() {
-            assert!(
-                config::SETTINGS
-                    .iter()
-                    .any(|setting| setting.path() == path),
-                "{path}"
-            );
+            assert!(config::SETTINGS.iter().any(|setting| setting.path() == path), "{path}");
         }
     }
 
     #[test]
     fn exit_codes() {
-        let config = Config::load(
-            None,
-            std::iter::empty(),
-            &[("server.listen", String::new())],
-        )
-        .unwrap_err();
+        let config = Config::load(None, std::iter::empty(), &[("server.listen", String::new())]).unwrap_err();
         assert_eq!(CliError::from(config).exit_code(), 2);
         assert_eq!(CliError::Runtime(String::new()).exit_code(), 1);
         assert_eq!(one_line(&CliError::Runtime("a\n  b".into())), "a b");

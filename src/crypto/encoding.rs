@@ -122,12 +122,8 @@ mod tests {
         for (member, word) in [("licenseFiles", "LICENSE"), ("machineFiles", "MACHINE")] {
             for file in vectors[member].as_array().unwrap() {
                 let text = |name: &str| file[name].as_str().unwrap();
-                let document = format!(
-                    r#"{{"enc":"{}","sig":"{}","alg":"{}"}}"#,
-                    text("enc"),
-                    text("sig"),
-                    text("algorithm")
-                );
+                let document =
+                    format!(r#"{{"enc":"{}","sig":"{}","alg":"{}"}}"#, text("enc"), text("sig"), text("algorithm"));
                 let wrapped = b64w(document.as_bytes());
                 assert_eq!(
                     text("certificate"),

@@ -44,10 +44,7 @@ pub struct AcceptedSignature {
 impl Default for AcceptedSignature {
     fn default() -> Self {
         let algorithm = SignatureAlgorithm::default();
-        AcceptedSignature {
-            algorithm,
-            name: algorithm.name().to_owned(),
-        }
+        AcceptedSignature { algorithm, name: algorithm.name().to_owned() }
     }
 }
 
@@ -62,18 +59,14 @@ pub fn parse_accept_signature(
         return Ok(AcceptedSignature::default());
     }
     let (key_id, name) = split_header(header).ok_or(AcceptSignatureError::Malformed)?;
-    let algorithm = SignatureAlgorithm::parse_ignore_case(name)
-        .ok_or(AcceptSignatureError::UnsupportedAlgorithm)?;
+    let algorithm = SignatureAlgorithm::parse_ignore_case(name).ok_or(AcceptSignatureError::UnsupportedAlgorithm)?;
     if let Some(key_id) = key_id {
         let mut buffer = Uuid::encode_buffer();
         if !key_id.eq_ignore_ascii_case(account_id.hyphenated().encode_lower(&mut buffer)) {
             return Err(AcceptSignatureError::KeyIdNotFound);
         }
     }
-    Ok(AcceptedSignature {
-        algorithm,
-        name: name.to_owned(),
-    })
+    Ok(AcceptedSignature { algorithm, name: name.to_owned() })
 }
 
 /// The grammar: the texts of `keyid` and `algorithm`.
@@ -125,21 +118,10 @@ pub fn signed_target(target: &str) -> &str {
 pub fn signing_data(method: &str, target: &str, host: &str, date: &str, digest: &str) -> String {
     const NAMES: usize = "(request-target):  \nhost: \ndate: \ndigest: ".len();
     let target = signed_target(target);
-    let mut data = String::with_capacity(
-        NAMES + method.len() + target.len() + host.len() + date.len() + digest.len(),
-    );
+    let mut data = String::with_capacity(NAMES + method.len() + target.len() + host.len() + date.len() + digest.len());
     data.push_str("(request-target): ");
     data.extend(method.chars().map(|c| c.to_ascii_lowercase()));
-    for part in [
-        " ",
-        target,
-        "\nhost: ",
-        host,
-        "\ndate: ",
-        date,
-        "\ndigest: ",
-        digest,
-    ] {
+    for part in [" ", target, "\nhost: ", host, "\ndate: ", date, "\ndigest: ", digest] {
         data.push_str(part);
     }
     data
@@ -148,19 +130,10 @@ pub fn signing_data(method: &str, target: &str, host: &str, date: &str, digest: 
 /// The `Keygen-Signature` header (02 §3.1). `key_id` is the account's UUID in its output form,
 /// `algorithm_name` [`AcceptedSignature::name`].
 pub fn signature_header(key_id: &str, algorithm_name: &str, signature: &[u8]) -> String {
-    const FIXED: usize =
-        r#"keyid="", algorithm="", signature="", headers="(request-target) host date digest""#
-            .len();
+    const FIXED: usize = r#"keyid="", algorithm="", signature="", headers="(request-target) host date digest""#.len();
     let base64_len = signature.len().div_ceil(3) * 4;
-    let mut header =
-        String::with_capacity(FIXED + key_id.len() + algorithm_name.len() + base64_len);
-    for part in [
-        "keyid=\"",
-        key_id,
-        "\", algorithm=\"",
-        algorithm_name,
-        "\", signature=\"",
-    ] {
+    let mut header = String::with_capacity(FIXED + key_id.len() + algorithm_name.len() + base64_len);
+    for part in ["keyid=\"", key_id, "\", algorithm=\"", algorithm_name, "\", signature=\""] {
         header.push_str(part);
     }
     b64_into(signature, &mut header);
@@ -172,9 +145,7 @@ pub fn signature_header(key_id: &str, algorithm_name: &str, signature: &[u8]) ->
 /// Always 29 characters; times outside the years 1970 to 9999 give the nearest of these.
 pub fn http_date(unix_seconds: i64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     // In range after the clamp, so that all the casts below keep their values.
     let seconds = unix_seconds.clamp(0, MAX_UNIX_SECONDS) as u64;
     let days = seconds / 86_400;
@@ -206,16 +177,11 @@ fn civil_from_days(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468; // counted from 0000-03-01
     let era = shifted / 146_097;
     let day_of_era = shifted % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153; // 0 is March
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     (year, month, day)
 }
@@ -244,11 +210,7 @@ mod tests {
         assert_eq!(digest, text("digest"));
         let data = signing_data(method, target, host, text("date"), &digest);
         assert_eq!(data, text("signingData"));
-        assert_eq!(
-            data.capacity(),
-            data.len(),
-            "one allocation of the right size"
-        );
+        assert_eq!(data.capacity(), data.len(), "one allocation of the right size");
         let algorithm = entry["algorithm"].as_str().unwrap_or("ed25519");
         let signature = b64_decode(text("signature")).unwrap();
         let header = signature_header(account, algorithm, &signature);
@@ -263,13 +225,7 @@ mod tests {
         let account = vectors["account"]["id"].as_str().unwrap();
         for entry in vectors["responseSignatures"].as_array().unwrap() {
             let request = |name: &str| entry["request"][name].as_str().unwrap();
-            check(
-                entry,
-                account,
-                request("method"),
-                request("hostHeader"),
-                request("target"),
-            );
+            check(entry, account, request("method"), request("hostHeader"), request("target"));
         }
     }
 
@@ -286,10 +242,7 @@ mod tests {
 
     #[test]
     fn empty_body_02_3_2() {
-        assert_eq!(
-            digest_header(b""),
-            "sha-256=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
-        );
+        assert_eq!(digest_header(b""), "sha-256=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
     }
 
     #[test]
@@ -318,18 +271,13 @@ mod tests {
     fn accept_signature_02_3_3() {
         use AcceptSignatureError::*;
         let id = Uuid::from_u128(0xb18bd2d6_7b25_4a7e_9d0e_51f0a3bd0a11);
-        let parse = |header: &str| {
-            parse_accept_signature(Some(&header.replace("<id>", &id.to_string())), &id)
-        };
+        let parse = |header: &str| parse_accept_signature(Some(&header.replace("<id>", &id.to_string())), &id);
         for header in ["", "  "] {
             assert_eq!(parse(header), Ok(AcceptedSignature::default()));
         }
         assert_eq!(
             parse_accept_signature(None, &id),
-            Ok(AcceptedSignature {
-                algorithm: SignatureAlgorithm::Ed25519,
-                name: "ed25519".to_owned()
-            })
+            Ok(AcceptedSignature { algorithm: SignatureAlgorithm::Ed25519, name: "ed25519".to_owned() })
         );
         for header in [
             r#"algorithm="RSA-sha256""#,
@@ -340,17 +288,11 @@ mod tests {
         ] {
             assert_eq!(
                 parse(header),
-                Ok(AcceptedSignature {
-                    algorithm: SignatureAlgorithm::RsaSha256,
-                    name: "RSA-sha256".to_owned()
-                }),
+                Ok(AcceptedSignature { algorithm: SignatureAlgorithm::RsaSha256, name: "RSA-sha256".to_owned() }),
                 "{header}"
             );
         }
-        let upper = format!(
-            r#"keyid="{}", algorithm="ed25519""#,
-            id.to_string().to_uppercase()
-        );
+        let upper = format!(r#"keyid="{}", algorithm="ed25519""#, id.to_string().to_uppercase());
         assert!(parse(&upper).is_ok());
         for (header, error) in [
             ("<ed25519>", Malformed),
@@ -371,10 +313,7 @@ mod tests {
         ] {
             assert_eq!(parse(header), Err(error), "{header}");
         }
-        assert_eq!(
-            KeyIdNotFound.to_string(),
-            "invalid accept-signature header (keyid not found)"
-        );
+        assert_eq!(KeyIdNotFound.to_string(), "invalid accept-signature header (keyid not found)");
     }
 
     #[test]
@@ -386,10 +325,7 @@ mod tests {
         let days = (0..84_000).chain((84_000..2_932_000).step_by(13));
         for seconds in days.map(|day| day * 86_400 + day * 7919 % 86_400) {
             let expected = DateTime::<Utc>::from_timestamp(seconds, 0).unwrap();
-            assert_eq!(
-                http_date(seconds),
-                expected.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
-            );
+            assert_eq!(http_date(seconds), expected.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
         }
     }
 }

@@ -4,9 +4,7 @@ use ed25519_dalek::{Signer as _, Verifier as _};
 use p256::pkcs8::LineEnding;
 use rand_core::OsRng;
 use rsa::pkcs1::DecodeRsaPrivateKey as _;
-use rsa::pkcs8::{
-    DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _,
-};
+use rsa::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _};
 use rsa::traits::PublicKeyParts as _;
 use rsa::{BigUint, Pkcs1v15Sign, Pss, RsaPrivateKey, RsaPublicKey};
 use sha2::{Digest as _, Sha256};
@@ -38,12 +36,7 @@ pub enum SignatureAlgorithm {
 
 impl SignatureAlgorithm {
     /// All four, in the order in which 02 §3.3 lists them.
-    pub const ALL: [Self; 4] = [
-        Self::Ed25519,
-        Self::RsaPssSha256,
-        Self::RsaSha256,
-        Self::EcdsaP256,
-    ];
+    pub const ALL: [Self; 4] = [Self::Ed25519, Self::RsaPssSha256, Self::RsaSha256, Self::EcdsaP256];
 
     /// The name on the wire (02 §1), for example `rsa-pss-sha256`.
     pub const fn name(self) -> &'static str {
@@ -62,9 +55,7 @@ impl SignatureAlgorithm {
 
     /// The algorithm with this name in any ASCII case (02 §3.3).
     pub fn parse_ignore_case(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|alg| alg.name().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|alg| alg.name().eq_ignore_ascii_case(name))
     }
 }
 
@@ -118,8 +109,7 @@ impl AccountKeys {
         let rsa = RsaPrivateKey::new(&mut OsRng, RSA_BYTES * 8).expect("2048 is a valid RSA size");
         AccountKeys {
             ed25519: ed25519_dalek::SigningKey::generate(&mut OsRng),
-            rsa: Self::checked_rsa(rsa)
-                .expect("a generated key is valid and of the size asked for"),
+            rsa: Self::checked_rsa(rsa).expect("a generated key is valid and of the size asked for"),
             ecdsa: p256::ecdsa::SigningKey::random(&mut OsRng),
         }
     }
@@ -140,9 +130,7 @@ impl AccountKeys {
         Ok(AccountKeys {
             ed25519: ed25519_dalek::SigningKey::from_bytes(&seed),
             rsa: Self::checked_rsa(rsa)?,
-            ecdsa: parse_ecdsa(ecdsa_private_pem.trim())
-                .ok_or(KeyError::Ecdsa)?
-                .into(),
+            ecdsa: parse_ecdsa(ecdsa_private_pem.trim()).ok_or(KeyError::Ecdsa)?.into(),
         })
     }
 
@@ -162,14 +150,8 @@ impl AccountKeys {
         StoredKeys {
             ed25519_private: Zeroizing::new(hex::encode(*seed)),
             // DER encoding fails only for lengths that do not fit its length fields.
-            rsa_private_pem: self
-                .rsa
-                .to_pkcs8_pem(LineEnding::LF)
-                .expect("a 2048-bit key fits DER"),
-            ecdsa_private_pem: self
-                .ecdsa
-                .to_pkcs8_pem(LineEnding::LF)
-                .expect("a P-256 key fits DER"),
+            rsa_private_pem: self.rsa.to_pkcs8_pem(LineEnding::LF).expect("a 2048-bit key fits DER"),
+            ecdsa_private_pem: self.ecdsa.to_pkcs8_pem(LineEnding::LF).expect("a P-256 key fits DER"),
         }
     }
 
@@ -178,16 +160,8 @@ impl AccountKeys {
         PublicKeys {
             ed25519_hex: hex::encode(self.ed25519.verifying_key().as_bytes()),
             // As in `to_stored`: lengths that always fit.
-            rsa_pem: self
-                .rsa
-                .to_public_key()
-                .to_public_key_pem(LineEnding::LF)
-                .expect("a 2048-bit key fits DER"),
-            ecdsa_pem: self
-                .ecdsa
-                .verifying_key()
-                .to_public_key_pem(LineEnding::LF)
-                .expect("a P-256 key fits DER"),
+            rsa_pem: self.rsa.to_public_key().to_public_key_pem(LineEnding::LF).expect("a 2048-bit key fits DER"),
+            ecdsa_pem: self.ecdsa.verifying_key().to_public_key_pem(LineEnding::LF).expect("a P-256 key fits DER"),
         }
     }
 
@@ -199,19 +173,11 @@ impl AccountKeys {
             // that an error means that the processor computed wrongly: then nothing may go out.
             SignatureAlgorithm::RsaPssSha256 => self
                 .rsa
-                .sign_with_rng(
-                    &mut OsRng,
-                    Pss::new_blinded_with_salt::<Sha256>(PSS_SALT_LEN),
-                    &Sha256::digest(data),
-                )
+                .sign_with_rng(&mut OsRng, Pss::new_blinded_with_salt::<Sha256>(PSS_SALT_LEN), &Sha256::digest(data))
                 .expect("a valid RSA key signs"),
             SignatureAlgorithm::RsaSha256 => self
                 .rsa
-                .sign_with_rng(
-                    &mut OsRng,
-                    Pkcs1v15Sign::new::<Sha256>(),
-                    &Sha256::digest(data),
-                )
+                .sign_with_rng(&mut OsRng, Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(data))
                 .expect("a valid RSA key signs"),
             SignatureAlgorithm::EcdsaP256 => {
                 let signature: p256::ecdsa::DerSignature = self.ecdsa.sign(data);
@@ -226,9 +192,7 @@ impl AccountKeys {
         if message.len() > RSA_ENCRYPT_MAX {
             return None;
         }
-        self.rsa
-            .sign_with_rng(&mut OsRng, Pkcs1v15Sign::new_unprefixed(), message)
-            .ok()
+        self.rsa.sign_with_rng(&mut OsRng, Pkcs1v15Sign::new_unprefixed(), message).ok()
     }
 }
 
@@ -293,12 +257,10 @@ impl PublicKeys {
                 let scheme = Pkcs1v15Sign::new::<Sha256>();
                 self.rsa()?.verify(scheme, &Sha256::digest(data), sig).ok()
             }
-            SignatureAlgorithm::EcdsaP256 => {
-                p256::ecdsa::VerifyingKey::from_public_key_pem(&self.ecdsa_pem)
-                    .ok()?
-                    .verify(data, &p256::ecdsa::DerSignature::from_bytes(sig).ok()?)
-                    .ok()
-            }
+            SignatureAlgorithm::EcdsaP256 => p256::ecdsa::VerifyingKey::from_public_key_pem(&self.ecdsa_pem)
+                .ok()?
+                .verify(data, &p256::ecdsa::DerSignature::from_bytes(sig).ok()?)
+                .ok(),
         }
     }
 
@@ -338,9 +300,8 @@ mod tests {
     use serde_json::Value;
     use std::sync::LazyLock;
 
-    static VECTORS: LazyLock<Value> = LazyLock::new(|| {
-        serde_json::from_str(include_str!("../../docs/spec/vectors/crypto.json")).unwrap()
-    });
+    static VECTORS: LazyLock<Value> =
+        LazyLock::new(|| serde_json::from_str(include_str!("../../docs/spec/vectors/crypto.json")).unwrap());
 
     fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
         value.pointer(pointer).and_then(Value::as_str).unwrap()
@@ -362,10 +323,7 @@ mod tests {
             assert_eq!(SignatureAlgorithm::parse(alg.name()), Some(alg));
         }
         assert_eq!(SignatureAlgorithm::parse("ED25519"), None);
-        assert_eq!(
-            SignatureAlgorithm::parse_ignore_case("RSA-PSS-sha256"),
-            Some(SignatureAlgorithm::RsaPssSha256)
-        );
+        assert_eq!(SignatureAlgorithm::parse_ignore_case("RSA-PSS-sha256"), Some(SignatureAlgorithm::RsaPssSha256));
         assert_eq!(SignatureAlgorithm::parse_ignore_case("rsa-sha512"), None);
     }
 
@@ -467,10 +425,7 @@ mod tests {
         let longest = [7; RSA_ENCRYPT_MAX];
         let encrypted = keys.rsa_private_encrypt(&longest).unwrap();
         assert_eq!(encrypted.len(), RSA_BYTES);
-        assert_eq!(
-            public.rsa_public_decrypt(&encrypted).as_deref(),
-            Some(&longest[..])
-        );
+        assert_eq!(public.rsa_public_decrypt(&encrypted).as_deref(), Some(&longest[..]));
         let empty = keys.rsa_private_encrypt(b"").unwrap();
         assert_eq!(public.rsa_public_decrypt(&empty), Some(Vec::new()));
         assert_eq!(keys.rsa_private_encrypt(&[7; RSA_ENCRYPT_MAX + 1]), None);
@@ -483,12 +438,9 @@ mod tests {
     fn generated_keys_survive_storage_02_2() {
         let keys = AccountKeys::generate();
         let stored = keys.to_stored();
-        let again = AccountKeys::from_stored(
-            &stored.ed25519_private,
-            &stored.rsa_private_pem,
-            &stored.ecdsa_private_pem,
-        )
-        .unwrap();
+        let again =
+            AccountKeys::from_stored(&stored.ed25519_private, &stored.rsa_private_pem, &stored.ecdsa_private_pem)
+                .unwrap();
         assert_eq!(again.public(), keys.public());
         for alg in SignatureAlgorithm::ALL {
             assert!(keys.public().verify(alg, b"x", &again.sign(alg, b"x")));
@@ -502,12 +454,8 @@ mod tests {
     fn sec1_keys_are_read() {
         let account = &VECTORS["account"];
         let pkcs8 = text(account, "/ecdsaP256/privatePem");
-        let sec1 = p256::SecretKey::from_pkcs8_pem(pkcs8)
-            .unwrap()
-            .to_sec1_pem(LineEnding::LF)
-            .unwrap();
-        let parameters =
-            "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+        let sec1 = p256::SecretKey::from_pkcs8_pem(pkcs8).unwrap().to_sec1_pem(LineEnding::LF).unwrap();
+        let parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
         for pem in [sec1.to_string(), format!("{parameters}{}", *sec1)] {
             let keys = AccountKeys::from_stored(
                 text(account, "/ed25519/privateSeedHex"),
@@ -522,19 +470,13 @@ mod tests {
     #[test]
     fn broken_keys_are_named() {
         let stored = vector_keys().to_stored();
-        let (seed, rsa, ecdsa) = (
-            stored.ed25519_private.as_str(),
-            stored.rsa_private_pem.as_str(),
-            stored.ecdsa_private_pem.as_str(),
-        );
+        let (seed, rsa, ecdsa) =
+            (stored.ed25519_private.as_str(), stored.rsa_private_pem.as_str(), stored.ecdsa_private_pem.as_str());
         let error = |a, b, c| AccountKeys::from_stored(a, b, c).unwrap_err();
         assert_eq!(error("12", rsa, ecdsa), KeyError::Ed25519);
         assert_eq!(error(seed, ecdsa, ecdsa), KeyError::Rsa);
         assert_eq!(error(seed, rsa, rsa), KeyError::Ecdsa);
-        let small = RsaPrivateKey::new(&mut OsRng, 1024)
-            .unwrap()
-            .to_pkcs8_pem(LineEnding::LF)
-            .unwrap();
+        let small = RsaPrivateKey::new(&mut OsRng, 1024).unwrap().to_pkcs8_pem(LineEnding::LF).unwrap();
         assert_eq!(error(seed, &small, ecdsa), KeyError::Rsa);
     }
 
@@ -542,10 +484,7 @@ mod tests {
     fn secret_keys_02_2() {
         let key = generate_secret_key();
         assert_eq!(key.len(), 128);
-        assert!(
-            key.bytes()
-                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-        );
+        assert!(key.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)));
         assert_ne!(key, generate_secret_key());
     }
 }

@@ -96,19 +96,14 @@ impl FileAlgorithm {
             .into_iter()
             .find(|known| known.name() == encoding)
             .ok_or(FileAlgorithmError::InvalidEncoding)?;
-        let signing =
-            SignatureAlgorithm::parse(signing).ok_or(FileAlgorithmError::InvalidSigning)?;
+        let signing = SignatureAlgorithm::parse(signing).ok_or(FileAlgorithmError::InvalidSigning)?;
         Ok(FileAlgorithm { encoding, signing })
     }
 
     /// The algorithm when none was asked for (02 §8.2).
     pub fn default_for(encrypt: bool, scheme: Option<Scheme>) -> FileAlgorithm {
         FileAlgorithm {
-            encoding: if encrypt {
-                Encoding::Aes256Gcm
-            } else {
-                Encoding::Base64
-            },
+            encoding: if encrypt { Encoding::Aes256Gcm } else { Encoding::Base64 },
             signing: file_signature_algorithm(scheme),
         }
     }
@@ -149,15 +144,9 @@ fn certificate_with_iv(
     let signed = format!("{}{enc}", kind.signing_prefix());
     let sig = b64(&keys.sign(algorithm.signing, signed.as_bytes()));
     // Nothing in these three texts needs escaping.
-    let document = format!(
-        r#"{{"enc":"{enc}","sig":"{sig}","alg":"{}"}}"#,
-        algorithm.name()
-    );
+    let document = format!(r#"{{"enc":"{enc}","sig":"{sig}","alg":"{}"}}"#, algorithm.name());
     let label = kind.label();
-    format!(
-        "-----BEGIN {label} FILE-----\n{}\n-----END {label} FILE-----\n",
-        b64w(document.as_bytes())
-    )
+    format!("-----BEGIN {label} FILE-----\n{}\n-----END {label} FILE-----\n", b64w(document.as_bytes()))
 }
 
 /// The cipher of a secret (02 §8.1).
@@ -197,22 +186,12 @@ pub enum FileError {
 }
 
 /// Verifies a file of either kind as a client would, and returns its payload (02 §8.1).
-pub fn open_certificate(
-    keys: &PublicKeys,
-    text: &str,
-    secret_parts: &[&str],
-) -> Result<String, FileError> {
+pub fn open_certificate(keys: &PublicKeys, text: &str, secret_parts: &[&str]) -> Result<String, FileError> {
     let (kind, document) = unwrap_document(text).ok_or(FileError::Malformed)?;
     let document: Value = serde_json::from_slice(&document).map_err(|_| FileError::Malformed)?;
-    let member = |name: &str| {
-        document
-            .get(name)
-            .and_then(Value::as_str)
-            .ok_or(FileError::Malformed)
-    };
+    let member = |name: &str| document.get(name).and_then(Value::as_str).ok_or(FileError::Malformed);
     let (enc, sig) = (member("enc")?, member("sig")?);
-    let algorithm =
-        FileAlgorithm::parse(member("alg")?).map_err(|_| FileError::UnsupportedAlgorithm)?;
+    let algorithm = FileAlgorithm::parse(member("alg")?).map_err(|_| FileError::UnsupportedAlgorithm)?;
 
     let signed = format!("{}{enc}", kind.signing_prefix());
     let sig = b64_decode(sig).ok_or(FileError::Malformed)?;
@@ -244,10 +223,8 @@ fn unwrap_document(text: &str) -> Option<(FileKind, Vec<u8>)> {
 
 /// The payload of an encrypted `enc` (02 §8.1).
 fn decrypted(enc: &str, secret_parts: &[&str]) -> Result<Vec<u8>, FileError> {
-    let parts = enc
-        .split('.')
-        .map(|part| b64_decode(part).ok_or(FileError::Malformed))
-        .collect::<Result<Vec<_>, _>>()?;
+    let parts =
+        enc.split('.').map(|part| b64_decode(part).ok_or(FileError::Malformed)).collect::<Result<Vec<_>, _>>()?;
     let Ok([mut buffer, iv, tag]) = <[Vec<u8>; 3]>::try_from(parts) else {
         return Err(FileError::Malformed);
     };
@@ -255,12 +232,7 @@ fn decrypted(enc: &str, secret_parts: &[&str]) -> Result<Vec<u8>, FileError> {
         return Err(FileError::Malformed);
     }
     cipher(secret_parts)
-        .decrypt_in_place_detached(
-            Nonce::from_slice(&iv),
-            b"",
-            &mut buffer,
-            Tag::from_slice(&tag),
-        )
+        .decrypt_in_place_detached(Nonce::from_slice(&iv), b"", &mut buffer, Tag::from_slice(&tag))
         .map_err(|_| FileError::WrongSecret)?;
     Ok(buffer)
 }
@@ -271,10 +243,8 @@ mod tests {
     use super::*;
 
     const KEY: &str = "0F1E2D-3C4B5A-697887-96A5B4-C3D2E1-V3";
-    const ENCRYPTED: FileAlgorithm = FileAlgorithm {
-        encoding: Encoding::Aes256Gcm,
-        signing: SignatureAlgorithm::Ed25519,
-    };
+    const ENCRYPTED: FileAlgorithm =
+        FileAlgorithm { encoding: Encoding::Aes256Gcm, signing: SignatureAlgorithm::Ed25519 };
 
     /// 02 §8, §8.1 with `licenseFiles` and `machineFiles`.
     #[test]
@@ -287,11 +257,7 @@ mod tests {
         let mut seen = 0;
         for (list, kind, secret) in [
             ("licenseFiles", FileKind::License, vec![license_key]),
-            (
-                "machineFiles",
-                FileKind::Machine,
-                vec![license_key, fingerprint],
-            ),
+            ("machineFiles", FileKind::Machine, vec![license_key, fingerprint]),
         ] {
             for entry in vectors[list].as_array().unwrap() {
                 let name = text(entry, "/algorithm");
@@ -302,10 +268,7 @@ mod tests {
                     Encoding::Base64 => [0; IV_BYTES],
                     Encoding::Aes256Gcm => {
                         assert_eq!(secret.concat(), text(entry, "/secret"));
-                        hex::decode(text(entry, "/ivHex"))
-                            .unwrap()
-                            .try_into()
-                            .unwrap()
+                        hex::decode(text(entry, "/ivHex")).unwrap().try_into().unwrap()
                     }
                 };
                 let own = certificate_with_iv(&keys, kind, algorithm, payload, &secret, iv);
@@ -318,10 +281,7 @@ mod tests {
                 let document: Value = serde_json::from_slice(&document).unwrap();
                 assert_eq!(document["enc"], entry["enc"], "{list} {name}");
                 for file in [own.as_str(), given] {
-                    assert_eq!(
-                        open_certificate(&public, file, &secret).as_deref(),
-                        Ok(payload)
-                    );
+                    assert_eq!(open_certificate(&public, file, &secret).as_deref(), Ok(payload));
                 }
                 seen += 1;
             }
@@ -333,22 +293,13 @@ mod tests {
     #[test]
     fn lines_are_sixty_characters_long() {
         let keys = account_keys();
-        let file = certificate(
-            &keys,
-            FileKind::Machine,
-            ENCRYPTED,
-            &"é".repeat(500),
-            &[KEY],
-        );
+        let file = certificate(&keys, FileKind::Machine, ENCRYPTED, &"é".repeat(500), &[KEY]);
         assert!(file.ends_with("\n-----END MACHINE FILE-----\n"));
         let lines: Vec<&str> = file.lines().collect();
         let body = &lines[1..lines.len() - 1];
         assert!(body[..body.len() - 1].iter().all(|line| line.len() == 60));
         assert!((1..=60).contains(&body[body.len() - 1].len()));
-        assert_eq!(
-            open_certificate(&keys.public(), &file.replace('\n', "\r\n"), &[KEY]),
-            Ok("é".repeat(500))
-        );
+        assert_eq!(open_certificate(&keys.public(), &file.replace('\n', "\r\n"), &[KEY]), Ok("é".repeat(500)));
     }
 
     /// 02 §8.1: the IV is random.
@@ -368,55 +319,24 @@ mod tests {
         let open = |text: &str, secret: &[&str]| open_certificate(&public, text, secret);
         assert_eq!(open(&file, &[KEY]), Ok("{}".to_owned()));
         assert_eq!(open(&file, &[KEY, "x"]), Err(FileError::WrongSecret));
-        assert_eq!(
-            open(&file.replace(" LICENSE ", " MACHINE "), &[KEY]),
-            Err(FileError::InvalidSignature)
-        );
+        assert_eq!(open(&file.replace(" LICENSE ", " MACHINE "), &[KEY]), Err(FileError::InvalidSignature));
         assert_eq!(
             open_certificate(&AccountKeys::generate().public(), &file, &[KEY]),
             Err(FileError::InvalidSignature)
         );
         assert_eq!(open("", &[KEY]), Err(FileError::Malformed));
-        assert_eq!(
-            open(&file.replace("BEGIN", "START"), &[KEY]),
-            Err(FileError::Malformed)
-        );
+        assert_eq!(open(&file.replace("BEGIN", "START"), &[KEY]), Err(FileError::Malformed));
 
         let rebuilt = |enc: &str, alg: &str| {
-            let sig = b64(&keys.sign(
-                SignatureAlgorithm::Ed25519,
-                format!("license/{enc}").as_bytes(),
-            ));
+            let sig = b64(&keys.sign(SignatureAlgorithm::Ed25519, format!("license/{enc}").as_bytes()));
             let document = format!(r#"{{"enc":"{enc}","sig":"{sig}","alg":"{alg}"}}"#);
-            format!(
-                "-----BEGIN LICENSE FILE-----\n{}\n-----END LICENSE FILE-----\n",
-                b64w(document.as_bytes())
-            )
+            format!("-----BEGIN LICENSE FILE-----\n{}\n-----END LICENSE FILE-----\n", b64w(document.as_bytes()))
         };
-        assert_eq!(
-            open(&rebuilt("e30=", "base64+ed25519"), &[]),
-            Ok("{}".to_owned())
-        );
-        assert_eq!(
-            open(&rebuilt("e30=", "base64+none"), &[]),
-            Err(FileError::UnsupportedAlgorithm)
-        );
-        assert_eq!(
-            open(&rebuilt("e30=", "base64+ecdsa-p256"), &[]),
-            Err(FileError::InvalidSignature)
-        );
-        for enc in [
-            "e30=",
-            "e30=.AAEC.AAEC",
-            "e30=.AAECAwQFBgcICQoL",
-            "....",
-            "!",
-        ] {
-            assert_eq!(
-                open(&rebuilt(enc, "aes-256-gcm+ed25519"), &[KEY]),
-                Err(FileError::Malformed),
-                "{enc}"
-            );
+        assert_eq!(open(&rebuilt("e30=", "base64+ed25519"), &[]), Ok("{}".to_owned()));
+        assert_eq!(open(&rebuilt("e30=", "base64+none"), &[]), Err(FileError::UnsupportedAlgorithm));
+        assert_eq!(open(&rebuilt("e30=", "base64+ecdsa-p256"), &[]), Err(FileError::InvalidSignature));
+        for enc in ["e30=", "e30=.AAEC.AAEC", "e30=.AAECAwQFBgcICQoL", "....", "!"] {
+            assert_eq!(open(&rebuilt(enc, "aes-256-gcm+ed25519"), &[KEY]), Err(FileError::Malformed), "{enc}");
         }
     }
 
@@ -441,13 +361,7 @@ mod tests {
         assert_eq!(InvalidEncoding.detail(), "invalid encoding algorithm");
         assert_eq!(InvalidSigning.detail(), "invalid signing algorithm");
 
-        assert_eq!(
-            FileAlgorithm::default_for(true, None).name(),
-            "aes-256-gcm+ed25519"
-        );
-        assert_eq!(
-            FileAlgorithm::default_for(false, Some(Scheme::Rsa2048JwtRs256)).name(),
-            "base64+rsa-sha256"
-        );
+        assert_eq!(FileAlgorithm::default_for(true, None).name(), "aes-256-gcm+ed25519");
+        assert_eq!(FileAlgorithm::default_for(false, Some(Scheme::Rsa2048JwtRs256)).name(), "base64+rsa-sha256");
     }
 }

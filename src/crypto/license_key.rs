@@ -79,9 +79,7 @@ impl Scheme {
 /// The algorithm that signs the files of a license with this scheme (02 §8.2, 08 §8.2).
 pub fn file_signature_algorithm(scheme: Option<Scheme>) -> SignatureAlgorithm {
     match scheme {
-        Some(Scheme::Rsa2048Pkcs1PssSign | Scheme::Rsa2048Pkcs1PssSignV2) => {
-            SignatureAlgorithm::RsaPssSha256
-        }
+        Some(Scheme::Rsa2048Pkcs1PssSign | Scheme::Rsa2048Pkcs1PssSignV2) => SignatureAlgorithm::RsaPssSha256,
         Some(
             Scheme::Rsa2048Pkcs1Sign
             | Scheme::Rsa2048Pkcs1SignV2
@@ -164,9 +162,7 @@ pub fn expand_template(template: &str, context: &KeyContext<'_>) -> String {
         let (before, from_braces) = rest.split_at(start);
         out.push_str(before);
         let inside = &from_braces[2..];
-        let end = inside
-            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-            .unwrap_or(inside.len());
+        let end = inside.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(inside.len());
         let (word, after) = inside.split_at(end);
         match after.strip_prefix("}}") {
             Some(after) if !word.is_empty() => {
@@ -195,10 +191,7 @@ fn template_value(word: &str, context: &KeyContext<'_>) -> String {
         "email" => context.user.map_or("", |(_, email)| email).to_owned(),
         "created" => iso8601(context.created),
         "expiry" => context.expiry.map(iso8601).unwrap_or_default(),
-        "duration" => context
-            .duration
-            .map(|seconds| seconds.to_string())
-            .unwrap_or_default(),
+        "duration" => context.duration.map(|seconds| seconds.to_string()).unwrap_or_default(),
         _ => String::new(),
     }
 }
@@ -213,8 +206,7 @@ fn normalized_word(word: &str) -> String {
             && previous.is_some_and(|previous| {
                 previous.is_ascii_lowercase()
                     || previous.is_ascii_digit()
-                    || (previous.is_ascii_uppercase()
-                        && bytes.get(i + 1).is_some_and(u8::is_ascii_lowercase))
+                    || (previous.is_ascii_uppercase() && bytes.get(i + 1).is_some_and(u8::is_ascii_lowercase))
             });
         if (boundary || byte == b'_') && !out.ends_with('_') {
             out.push('_');
@@ -282,11 +274,7 @@ fn form(scheme: Scheme) -> Form {
 }
 
 /// The key string of a dataset (02 §5.1).
-pub fn signed_key(
-    keys: &AccountKeys,
-    scheme: Scheme,
-    dataset: &str,
-) -> Result<String, KeyDataError> {
+pub fn signed_key(keys: &AccountKeys, scheme: Scheme, dataset: &str) -> Result<String, KeyDataError> {
     match form(scheme) {
         Form::Prefixed(algorithm) => {
             let signed = format!("{KEY_PREFIX}{}", b64u(dataset.as_bytes()));
@@ -299,30 +287,22 @@ pub fn signed_key(
         }
         Form::Jwt => {
             let payload = jwt_payload(dataset)?;
-            let signed = format!(
-                "{}.{}",
-                b64un(JWT_HEADER.as_bytes()),
-                b64un(payload.as_bytes())
-            );
+            let signed = format!("{}.{}", b64un(JWT_HEADER.as_bytes()), b64un(payload.as_bytes()));
             let signature = keys.sign(SignatureAlgorithm::RsaSha256, signed.as_bytes());
             Ok(format!("{signed}.{}", b64un(&signature)))
         }
-        Form::Encrypted if dataset.len() > MAX_ENCRYPTED_BYTES => {
-            Err(KeyDataError::ByteSizeExceeded)
+        Form::Encrypted if dataset.len() > MAX_ENCRYPTED_BYTES => Err(KeyDataError::ByteSizeExceeded),
+        Form::Encrypted => {
+            keys.rsa_private_encrypt(dataset.as_bytes()).map(|block| b64u(&block)).ok_or(KeyDataError::ByteSizeExceeded)
         }
-        Form::Encrypted => keys
-            .rsa_private_encrypt(dataset.as_bytes())
-            .map(|block| b64u(&block))
-            .ok_or(KeyDataError::ByteSizeExceeded),
         Form::Unsigned => Err(KeyDataError::NotSupported),
     }
 }
 
 /// The dataset as compact JSON, its time claims checked (02 §5.1, §5.3).
 fn jwt_payload(dataset: &str) -> Result<String, KeyDataError> {
-    let payload: Value = serde_json::from_str(dataset).map_err(|_| {
-        KeyDataError::InvalidClaims("must be a valid JSON encoded string".to_owned())
-    })?;
+    let payload: Value = serde_json::from_str(dataset)
+        .map_err(|_| KeyDataError::InvalidClaims("must be a valid JSON encoded string".to_owned()))?;
     for claim in ["exp", "iat", "nbf"] {
         let kind = match payload.get(claim) {
             None | Some(Value::Number(_)) => continue,
@@ -333,9 +313,7 @@ fn jwt_payload(dataset: &str) -> Result<String, KeyDataError> {
             Some(Value::Bool(true)) => "trueclass",
             Some(Value::Bool(false)) => "falseclass",
         };
-        return Err(KeyDataError::InvalidClaims(format!(
-            "{claim} claim must be a numeric value but it is a {kind}"
-        )));
+        return Err(KeyDataError::InvalidClaims(format!("{claim} claim must be a numeric value but it is a {kind}")));
     }
     Ok(payload.to_string())
 }
@@ -346,14 +324,12 @@ pub fn verify_signed_key(keys: &PublicKeys, scheme: Scheme, key: &str) -> Option
         Form::Prefixed(algorithm) => {
             let (signed, signature) = key.split_once('.')?;
             let dataset = b64u_decode(signed.strip_prefix(KEY_PREFIX)?)?;
-            keys.verify(algorithm, signed.as_bytes(), &b64u_decode(signature)?)
-                .then_some(dataset)
+            keys.verify(algorithm, signed.as_bytes(), &b64u_decode(signature)?).then_some(dataset)
         }
         Form::Raw(algorithm) => {
             let (dataset, signature) = key.split_once('.')?;
             let dataset = b64u_decode(dataset)?;
-            keys.verify(algorithm, &dataset, &b64u_decode(signature)?)
-                .then_some(dataset)
+            keys.verify(algorithm, &dataset, &b64u_decode(signature)?).then_some(dataset)
         }
         Form::Jwt => {
             let (signed, signature) = key.rsplit_once('.')?;
@@ -362,12 +338,7 @@ pub fn verify_signed_key(keys: &PublicKeys, scheme: Scheme, key: &str) -> Option
                 return None;
             }
             let payload = b64un_decode(payload)?;
-            keys.verify(
-                SignatureAlgorithm::RsaSha256,
-                signed.as_bytes(),
-                &b64un_decode(signature)?,
-            )
-            .then_some(payload)
+            keys.verify(SignatureAlgorithm::RsaSha256, signed.as_bytes(), &b64un_decode(signature)?).then_some(payload)
         }
         Form::Encrypted => keys.rsa_public_decrypt(&b64u_decode(key)?),
         Form::Unsigned => None,
@@ -397,13 +368,7 @@ pub fn generate_plain_key() -> String {
 /// The raw key of a `LEGACY_ENCRYPT` license, from 64 random bytes (02 §6.2).
 pub fn legacy_key(license_id: &Uuid, random: [u8; 64]) -> String {
     let digits = hex::encode(random);
-    format!(
-        "{}-{}-{}-{}v1",
-        license_id.simple(),
-        &digits[32..64],
-        &digits[64..96],
-        &digits[96..126],
-    )
+    format!("{}-{}-{}-{}v1", license_id.simple(), &digits[32..64], &digits[64..96], &digits[96..126],)
 }
 
 /// A new random [`legacy_key`] (02 §6.2).
@@ -414,13 +379,9 @@ pub fn generate_legacy_key(license_id: &Uuid) -> String {
 /// What is stored of a legacy key: bcrypt of the hex of its SHA-256 (02 §6.2). Takes a large fraction of a second.
 pub fn legacy_digest(raw: &str) -> String {
     // Fails only for a cost outside 4–31 (it is a constant) and for a password with a null byte (it is hex digits).
-    bcrypt::hash_with_salt(
-        hex::encode(Sha256::digest(raw)),
-        LEGACY_COST,
-        random_bytes(),
-    )
-    .expect("cost and password are valid")
-    .format_for_version(bcrypt::Version::TwoA)
+    bcrypt::hash_with_salt(hex::encode(Sha256::digest(raw)), LEGACY_COST, random_bytes())
+        .expect("cost and password are valid")
+        .format_for_version(bcrypt::Version::TwoA)
 }
 
 /// Whether a raw legacy key is the one of a stored digest (02 §6.2). Takes a large fraction of a second.
@@ -436,11 +397,7 @@ pub fn legacy_license_id(raw: &str) -> Option<Uuid> {
 /// `YYYY-MM-DDTHH:MM:SS.sssZ` of a time in milliseconds (01 §8.2).
 pub(super) fn iso8601(milliseconds: i64) -> String {
     DateTime::from_timestamp_millis(milliseconds)
-        .unwrap_or(if milliseconds < 0 {
-            DateTime::<Utc>::MIN_UTC
-        } else {
-            DateTime::<Utc>::MAX_UTC
-        })
+        .unwrap_or(if milliseconds < 0 { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC })
         .format("%Y-%m-%dT%H:%M:%S%.3fZ")
         .to_string()
 }
@@ -455,10 +412,7 @@ pub(super) mod fixtures {
     }
 
     pub fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-        value
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_else(|| panic!("{pointer} is missing"))
+        value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer} is missing"))
     }
 
     pub fn account_keys() -> AccountKeys {
@@ -485,21 +439,13 @@ mod tests {
         product_id: "5ac5e6f1-5a41-4d52-8c1b-5ff1ab4d2c01",
         policy_id: "0e1d5a8b-33d7-4a5e-b9b4-6d6c6f6b7a02",
         duration: Some(31_556_952),
-        user: Some((
-            "3f2e1d0c-bbaa-4998-8776-655443322105",
-            "jane+tag@example.com",
-        )),
+        user: Some(("3f2e1d0c-bbaa-4998-8776-655443322105", "jane+tag@example.com")),
         license_id: "c0ffee00-1f2e-4d3c-8b4a-596877869503",
         created: NOW,
         expiry: Some(EXPIRY),
     };
     const JTI: &str = "f47ac10b-58cc-4372-a567-0e02b2c3d479";
-    const BARE: KeyContext<'static> = KeyContext {
-        duration: None,
-        user: None,
-        expiry: None,
-        ..CONTEXT
-    };
+    const BARE: KeyContext<'static> = KeyContext { duration: None, user: None, expiry: None, ..CONTEXT };
 
     #[test]
     fn context_is_that_of_the_vectors() {
@@ -517,10 +463,7 @@ mod tests {
         ] {
             assert_eq!(of(name), value);
         }
-        assert_eq!(
-            vectors["licenseContext"]["duration"],
-            CONTEXT.duration.unwrap()
-        );
+        assert_eq!(vectors["licenseContext"]["duration"], CONTEXT.duration.unwrap());
     }
 
     /// 02 §5.1, §5.2, §7 with `licenseKeys`.
@@ -572,18 +515,10 @@ mod tests {
                 altered[i] = if altered[i] == b'A' { b'B' } else { b'A' };
                 let altered = String::from_utf8(altered).unwrap();
                 // The ENCRYPT scheme has no signature; its padding rejects nearly everything.
-                assert_eq!(
-                    verify_signed_key(&public, scheme, &altered),
-                    None,
-                    "{scheme:?} {i}"
-                );
+                assert_eq!(verify_signed_key(&public, scheme, &altered), None, "{scheme:?} {i}");
             }
             for other in Scheme::ALL.into_iter().filter(|other| *other != scheme) {
-                assert_eq!(
-                    verify_signed_key(&public, other, &key),
-                    None,
-                    "{scheme:?} as {other:?}"
-                );
+                assert_eq!(verify_signed_key(&public, other, &key), None, "{scheme:?} as {other:?}");
             }
             assert_eq!(verify_signed_key(&public, scheme, ""), None);
             assert_eq!(verify_signed_key(&public, scheme, &format!("{key}.")), None);
@@ -615,10 +550,7 @@ mod tests {
         assert!(key(&"x".repeat(246)).is_err());
         // Bytes, not characters.
         let error = key(&"é".repeat(123)).unwrap_err();
-        assert_eq!(
-            error.detail(),
-            "key exceeds maximum byte length (max size of 245 bytes)"
-        );
+        assert_eq!(error.detail(), "key exceeds maximum byte length (max size of 245 bytes)");
         assert_eq!(error.code_suffix(), "BYTE_SIZE_EXCEEDED");
     }
 
@@ -628,52 +560,25 @@ mod tests {
         let keys = account_keys();
         for (dataset, reason) in [
             ("not json", "must be a valid JSON encoded string"),
-            (
-                r#"{"nbf":[],"exp":"1","iat":null}"#,
-                "exp claim must be a numeric value but it is a string",
-            ),
-            (
-                r#"{"nbf":[],"exp":1,"iat":null}"#,
-                "iat claim must be a numeric value but it is a nilclass",
-            ),
-            (
-                r#"{"nbf":[],"exp":1.5}"#,
-                "nbf claim must be a numeric value but it is a array",
-            ),
-            (
-                r#"{"exp":{}}"#,
-                "exp claim must be a numeric value but it is a hash",
-            ),
-            (
-                r#"{"exp":true}"#,
-                "exp claim must be a numeric value but it is a trueclass",
-            ),
-            (
-                r#"{"exp":false}"#,
-                "exp claim must be a numeric value but it is a falseclass",
-            ),
+            (r#"{"nbf":[],"exp":"1","iat":null}"#, "exp claim must be a numeric value but it is a string"),
+            (r#"{"nbf":[],"exp":1,"iat":null}"#, "iat claim must be a numeric value but it is a nilclass"),
+            (r#"{"nbf":[],"exp":1.5}"#, "nbf claim must be a numeric value but it is a array"),
+            (r#"{"exp":{}}"#, "exp claim must be a numeric value but it is a hash"),
+            (r#"{"exp":true}"#, "exp claim must be a numeric value but it is a trueclass"),
+            (r#"{"exp":false}"#, "exp claim must be a numeric value but it is a falseclass"),
         ] {
             let error = signed_key(&keys, Scheme::Rsa2048JwtRs256, dataset).unwrap_err();
-            assert_eq!(
-                error.detail(),
-                format!("key is not a valid JWT claims payload ({reason})")
-            );
+            assert_eq!(error.detail(), format!("key is not a valid JWT claims payload ({reason})"));
             assert_eq!(error.code_suffix(), "JWT_CLAIMS_INVALID");
         }
-        assert_eq!(
-            jwt_payload("{ \"z\" : \"é\",\n\"a\": [1, 2.5] }").unwrap(),
-            r#"{"z":"é","a":[1,2.5]}"#
-        );
+        assert_eq!(jwt_payload("{ \"z\" : \"é\",\n\"a\": [1, 2.5] }").unwrap(), r#"{"z":"é","a":[1,2.5]}"#);
     }
 
     /// 02 §5.3: a legacy license takes no dataset.
     #[test]
     fn legacy_encrypt_signs_nothing() {
         let error = signed_key(&account_keys(), Scheme::LegacyEncrypt, "x").unwrap_err();
-        assert_eq!(
-            error.detail(),
-            "cannot be specified for a legacy encrypted license"
-        );
+        assert_eq!(error.detail(), "cannot be specified for a legacy encrypted license");
         assert_eq!(error.code_suffix(), "NOT_SUPPORTED");
     }
 
@@ -684,13 +589,8 @@ mod tests {
             default_dataset(Scheme::Rsa2048Pkcs1Encrypt, &BARE, JTI),
             r#"{"id":"c0ffee00-1f2e-4d3c-8b4a-596877869503","created":"2024-03-15T09:26:53.589Z","duration":null,"expiry":null}"#
         );
-        assert!(
-            default_dataset(Scheme::Rsa2048JwtRs256, &BARE, JTI).ends_with(r#""nbf":1710494813}"#)
-        );
-        let non_ascii = KeyContext {
-            user: Some(("1", "zoë@example.com")),
-            ..CONTEXT
-        };
+        assert!(default_dataset(Scheme::Rsa2048JwtRs256, &BARE, JTI).ends_with(r#""nbf":1710494813}"#));
+        let non_ascii = KeyContext { user: Some(("1", "zoë@example.com")), ..CONTEXT };
         assert!(
             default_dataset(Scheme::Ed25519Sign, &non_ascii, JTI)
                 .contains(r#""user":{"id":"1","email":"zoë@example.com"}"#)
@@ -707,24 +607,15 @@ mod tests {
             ("{{ID}}-{{_id_}}-{{__id}}", format!("{id}-{id}-{id}")),
             ("{{iD}}{{ACCOUNTId}}{{_}}", String::new()),
             ("{{EXPIRY}}", "2025-03-15T09:26:53.589Z".to_owned()),
-            (
-                "{{Duration}}é{{Email}}",
-                "31556952éjane+tag@example.com".to_owned(),
-            ),
+            ("{{Duration}}é{{Email}}", "31556952éjane+tag@example.com".to_owned()),
             ("{{}}{{é}}{{ id}}{{id}", "{{}}{{é}}{{ id}}{{id}".to_owned()),
             ("{{", "{{".to_owned()),
             ("", String::new()),
         ] {
             assert_eq!(expand_template(template, &CONTEXT), expected, "{template}");
         }
-        assert_eq!(
-            expand_template("<{{user}}{{email}}{{expiry}}{{duration}}>", &BARE),
-            "<>"
-        );
-        let nested = KeyContext {
-            user: Some(("1", "{{id}}")),
-            ..CONTEXT
-        };
+        assert_eq!(expand_template("<{{user}}{{email}}{{expiry}}{{duration}}>", &BARE), "<>");
+        let nested = KeyContext { user: Some(("1", "{{id}}")), ..CONTEXT };
         assert_eq!(expand_template("{{email}}", &nested), "{{id}}");
     }
 
@@ -752,10 +643,7 @@ mod tests {
     fn plain_keys() {
         let vectors = vectors();
         let random = hex::decode(text(&vectors, "/generatedLicenseKey/randomHex")).unwrap();
-        assert_eq!(
-            plain_key(random.try_into().unwrap()),
-            text(&vectors, "/generatedLicenseKey/key")
-        );
+        assert_eq!(plain_key(random.try_into().unwrap()), text(&vectors, "/generatedLicenseKey/key"));
         let key = generate_plain_key();
         assert_eq!(key.len(), 37);
         assert_ne!(key, generate_plain_key());
@@ -771,10 +659,7 @@ mod tests {
         let key = legacy_key(&id, random.try_into().unwrap());
         assert_eq!(key, text(vector, "/key"));
         assert_eq!(key.len(), 131);
-        assert_eq!(
-            hex::encode(Sha256::digest(&key)),
-            text(vector, "/sha256Hex")
-        );
+        assert_eq!(hex::encode(Sha256::digest(&key)), text(vector, "/sha256Hex"));
         assert!(legacy_verify(&key, text(vector, "/bcrypt")));
         assert!(!legacy_verify(&key[1..], text(vector, "/bcrypt")));
         assert!(!legacy_verify(&key, "no digest"));

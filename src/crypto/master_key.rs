@@ -18,10 +18,7 @@ const NONCE_LEN: usize = 12;
 /// Seals a text. The nonce is random, so that the same text never gives the same result.
 pub fn seal(master: &[u8; 32], plaintext: &str, context: &str) -> String {
     let nonce = random_bytes::<NONCE_LEN>();
-    let payload = Payload {
-        msg: plaintext.as_bytes(),
-        aad: context.as_bytes(),
-    };
+    let payload = Payload { msg: plaintext.as_bytes(), aad: context.as_bytes() };
     let ciphertext = Aes256Gcm::new(master.into())
         .encrypt(Nonce::from_slice(&nonce), payload)
         // Fails only for texts of 64 GiB and more.
@@ -36,13 +33,8 @@ pub fn seal(master: &[u8; 32], plaintext: &str, context: &str) -> String {
 pub fn open(master: &[u8; 32], sealed: &str, context: &str) -> Option<String> {
     let bytes = b64_decode(sealed.strip_prefix(PREFIX)?)?;
     let (nonce, ciphertext) = bytes.split_at_checked(NONCE_LEN)?;
-    let payload = Payload {
-        msg: ciphertext,
-        aad: context.as_bytes(),
-    };
-    let plaintext = Aes256Gcm::new(master.into())
-        .decrypt(Nonce::from_slice(nonce), payload)
-        .ok()?;
+    let payload = Payload { msg: ciphertext, aad: context.as_bytes() };
+    let plaintext = Aes256Gcm::new(master.into()).decrypt(Nonce::from_slice(nonce), payload).ok()?;
     String::from_utf8(plaintext).ok()
 }
 
@@ -74,10 +66,7 @@ mod tests {
             assert!(is_sealed(&sealed));
             assert_eq!(open(&KEY, &sealed, "accounts/1").as_deref(), Some(text));
             assert_ne!(sealed, seal(&KEY, text, "accounts/1"));
-            assert_eq!(
-                b64_decode(&sealed[PREFIX.len()..]).unwrap().len(),
-                12 + text.len() + 16
-            );
+            assert_eq!(b64_decode(&sealed[PREFIX.len()..]).unwrap().len(), 12 + text.len() + 16);
         }
         assert!(!is_sealed("secret"));
     }
@@ -110,9 +99,6 @@ mod tests {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         let almost = "0".repeat(63);
-        assert_eq!(
-            derive_master_key(&almost)[..],
-            Sha256::digest(almost.as_bytes())[..]
-        );
+        assert_eq!(derive_master_key(&almost)[..], Sha256::digest(almost.as_bytes())[..]);
     }
 }

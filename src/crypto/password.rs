@@ -3,9 +3,7 @@
 use std::hint::black_box;
 
 use argon2::password_hash::SaltString;
-use argon2::{
-    Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version,
-};
+use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version};
 use zeroize::Zeroizing;
 
 use super::encoding::b64un;
@@ -40,15 +38,11 @@ pub fn verify_password(password: &str, stored: &str) -> bool {
     if is_bcrypt(stored) {
         return bcrypt::verify(password, stored).unwrap_or(false);
     }
-    PasswordHash::new(stored)
-        .and_then(|parsed| hasher().verify_password(password.as_bytes(), &parsed))
-        .is_ok()
+    PasswordHash::new(stored).and_then(|parsed| hasher().verify_password(password.as_bytes(), &parsed)).is_ok()
 }
 
 fn is_bcrypt(stored: &str) -> bool {
-    ["$2a$", "$2b$", "$2y$"]
-        .iter()
-        .any(|version| stored.starts_with(version))
+    ["$2a$", "$2b$", "$2y$"].iter().any(|version| stored.starts_with(version))
 }
 
 /// Whether a digest is not what [`hash_password`] makes today, so that it should be replaced after the
@@ -96,10 +90,7 @@ mod tests {
         for entry in vectors["passwords"].as_array().unwrap() {
             let password = entry["password"].as_str().unwrap();
             let stored = entry["bcrypt"].as_str().unwrap();
-            assert_eq!(
-                verify_password(password, stored),
-                entry["match"].as_bool().unwrap()
-            );
+            assert_eq!(verify_password(password, stored), entry["match"].as_bool().unwrap());
             assert!(!verify_password(&password[1..], stored));
             assert!(needs_rehash(stored));
             for version in ["$2b$", "$2y$"] {
@@ -139,11 +130,7 @@ mod tests {
     fn generated_passwords() {
         let password = generate_password();
         assert_eq!(password.len(), 20);
-        assert!(
-            password
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        );
+        assert!(password.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
         assert_ne!(password, generate_password());
     }
 }

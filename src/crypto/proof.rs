@@ -67,12 +67,7 @@ pub fn offline_proof(keys: &AccountKeys, dataset_json: &str) -> String {
 pub fn verify_proof(keys: &PublicKeys, proof: &str) -> Option<Vec<u8>> {
     let (signed, signature) = proof.split_once('.')?;
     let dataset = b64u_decode(signed.strip_prefix(PROOF_PREFIX)?)?;
-    keys.verify(
-        SignatureAlgorithm::RsaSha256,
-        signed.as_bytes(),
-        &b64u_decode(signature)?,
-    )
-    .then_some(dataset)
+    keys.verify(SignatureAlgorithm::RsaSha256, signed.as_bytes(), &b64u_decode(signature)?).then_some(dataset)
 }
 
 #[cfg(test)]
@@ -91,17 +86,12 @@ mod tests {
             let dataset = text(entry, "/dataset");
             let proof = offline_proof(&keys, dataset);
             assert_eq!(proof, text(entry, "/proof"));
-            assert_eq!(
-                verify_proof(&keys.public(), &proof).as_deref(),
-                Some(dataset.as_bytes())
-            );
+            assert_eq!(verify_proof(&keys.public(), &proof).as_deref(), Some(dataset.as_bytes()));
         }
     }
 
     fn milliseconds(time: &str) -> i64 {
-        chrono::DateTime::parse_from_rfc3339(time)
-            .unwrap()
-            .timestamp_millis()
+        chrono::DateTime::parse_from_rfc3339(time).unwrap().timestamp_millis()
     }
 
     /// 02 §9: the default dataset, byte for byte.
@@ -137,15 +127,9 @@ mod tests {
         let public = keys.public();
         let proof = offline_proof(&keys, "{}");
         assert_eq!(verify_proof(&public, &proof), Some(b"{}".to_vec()));
-        assert_eq!(
-            verify_proof(&public, &proof.replace("proof/", "key/")),
-            None
-        );
+        assert_eq!(verify_proof(&public, &proof.replace("proof/", "key/")), None);
         assert_eq!(verify_proof(&public, &proof.replace("e30=", "e30K")), None);
         assert_eq!(verify_proof(&public, ""), None);
-        assert_eq!(
-            verify_proof(&AccountKeys::generate().public(), &proof),
-            None
-        );
+        assert_eq!(verify_proof(&AccountKeys::generate().public(), &proof), None);
     }
 }

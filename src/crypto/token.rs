@@ -165,8 +165,7 @@ mod tests {
     }
 
     fn is_hex(text: &str) -> bool {
-        text.bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     }
 
     #[test]
@@ -179,19 +178,13 @@ mod tests {
             let raw = token["raw"].as_str().unwrap();
             assert_eq!(digest(secret, raw), token["digest"]);
             assert!(has_known_version(raw));
-            let kind = TokenKind::ALL
-                .into_iter()
-                .find(|kind| kind.name() == token["kind"])
-                .unwrap();
+            let kind = TokenKind::ALL.into_iter().find(|kind| kind.name() == token["kind"]).unwrap();
             assert_eq!(kind.prefix(), token["prefix"]);
             let own = generate_token(kind);
             assert_eq!(own.len() as u64, token["length"].as_u64().unwrap());
             let body = own.strip_prefix(kind.prefix()).unwrap();
             let body = body.strip_prefix('-').unwrap().strip_suffix("v3").unwrap();
-            assert_eq!(
-                body.len() as u64,
-                2 * token["randomBytes"].as_u64().unwrap()
-            );
+            assert_eq!(body.len() as u64, 2 * token["randomBytes"].as_u64().unwrap());
             assert!(is_hex(body));
             assert_ne!(own, generate_token(kind));
         }
@@ -202,10 +195,7 @@ mod tests {
         let vectors = vectors();
         let secret = vectors["account"]["secretKey"].as_str().unwrap();
         let vector = &vectors["passwordResetToken"];
-        assert_eq!(
-            digest(secret, vector["raw"].as_str().unwrap()),
-            vector["digest"]
-        );
+        assert_eq!(digest(secret, vector["raw"].as_str().unwrap()), vector["digest"]);
         let own = generate_reset_token();
         assert_eq!(own.len() as u64, vector["length"].as_u64().unwrap());
         assert!(is_hex(own.strip_suffix("v3").unwrap()));

@@ -24,33 +24,20 @@ pub fn code_at(secret: &str, step: i64) -> Option<String> {
     let counter = u64::try_from(step).ok()?;
     let mac = hmac_sha1(&key, &counter.to_be_bytes());
     let offset = usize::from(mac[19] & 0xf);
-    let word = [
-        mac[offset] & 0x7f,
-        mac[offset + 1],
-        mac[offset + 2],
-        mac[offset + 3],
-    ];
+    let word = [mac[offset] & 0x7f, mac[offset + 1], mac[offset + 2], mac[offset + 3]];
     Some(format!("{:06}", u32::from_be_bytes(word) % 1_000_000))
 }
 
 /// Checks a code at the time `now_s` (Unix seconds). Good are the current step's and, during a step's
 /// first ten seconds, the previous one's; never a step up to the one that was last accepted, whose
 /// start time (Unix seconds) is given. Returns the accepted step's start time, which the caller stores.
-pub fn verify(
-    secret: &str,
-    code: &str,
-    now_s: i64,
-    last_accepted_step_start: Option<i64>,
-) -> Option<i64> {
+pub fn verify(secret: &str, code: &str, now_s: i64, last_accepted_step_start: Option<i64>) -> Option<i64> {
     let current = now_s.div_euclid(STEP_SECONDS);
     let earliest = now_s.saturating_sub(GRACE_SECONDS).div_euclid(STEP_SECONDS);
     let last = last_accepted_step_start.map(|start| start.div_euclid(STEP_SECONDS));
     (earliest..=current)
         .filter(|&step| last.is_none_or(|last| step > last))
-        .find(|&step| {
-            code_at(secret, step)
-                .is_some_and(|expected| expected.as_bytes().ct_eq(code.as_bytes()).into())
-        })
+        .find(|&step| code_at(secret, step).is_some_and(|expected| expected.as_bytes().ct_eq(code.as_bytes()).into()))
         .map(|step| step * STEP_SECONDS)
 }
 
@@ -132,13 +119,7 @@ fn hmac_sha1(key: &[u8], message: &[u8]) -> [u8; 20] {
 
 /// SHA-1 (FIPS 180-4). Broken as a hash, but HMAC does not need its collision resistance.
 fn sha1(message: &[u8]) -> [u8; 20] {
-    let mut state: [u32; 5] = [
-        0x6745_2301,
-        0xefcd_ab89,
-        0x98ba_dcfe,
-        0x1032_5476,
-        0xc3d2_e1f0,
-    ];
+    let mut state: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
     let mut blocks = message.chunks_exact(64);
     for block in &mut blocks {
         sha1_block(&mut state, block);
@@ -167,8 +148,7 @@ fn sha1_block(state: &mut [u32; 5], block: &[u8]) {
         *word = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     }
     for at in 16..80 {
-        words[at] =
-            (words[at - 3] ^ words[at - 8] ^ words[at - 14] ^ words[at - 16]).rotate_left(1);
+        words[at] = (words[at - 3] ^ words[at - 8] ^ words[at - 14] ^ words[at - 16]).rotate_left(1);
     }
     let [mut a, mut b, mut c, mut d, mut e] = *state;
     for (round, word) in words.into_iter().enumerate() {
@@ -178,12 +158,7 @@ fn sha1_block(state: &mut [u32; 5], block: &[u8]) {
             40..60 => (b & c | b & d | c & d, 0x8f1b_bcdc),
             _ => (b ^ c ^ d, 0xca62_c1d6u32),
         };
-        let next = a
-            .rotate_left(5)
-            .wrapping_add(mixed)
-            .wrapping_add(e)
-            .wrapping_add(constant)
-            .wrapping_add(word);
+        let next = a.rotate_left(5).wrapping_add(mixed).wrapping_add(e).wrapping_add(constant).wrapping_add(word);
         (a, b, c, d, e) = (next, a, b.rotate_left(30), c, d);
     }
     for (sum, value) in state.iter_mut().zip([a, b, c, d, e]) {
@@ -197,8 +172,7 @@ mod tests {
     use serde_json::Value;
 
     fn vectors() -> Value {
-        let mut all: Value =
-            serde_json::from_str(include_str!("../../docs/spec/vectors/crypto.json")).unwrap();
+        let mut all: Value = serde_json::from_str(include_str!("../../docs/spec/vectors/crypto.json")).unwrap();
         all["totp"].take()
     }
 
@@ -233,10 +207,7 @@ mod tests {
         let secret = generate_secret();
         let start = 1_710_494_820;
         let previous = code_at(&secret, start / 30 - 1).unwrap();
-        assert_eq!(
-            verify(&secret, &previous, start + 9, None),
-            Some(start - 30)
-        );
+        assert_eq!(verify(&secret, &previous, start + 9, None), Some(start - 30));
         assert_eq!(verify(&secret, &previous, start + 10, None), None);
         // No going back once the current step was accepted.
         assert_eq!(verify(&secret, &previous, start + 9, Some(start)), None);
@@ -294,14 +265,8 @@ mod tests {
         for (message, digest) in [
             ("", "da39a3ee5e6b4b0d3255bfef95601890afd80709"),
             ("abc", "a9993e364706816aba3e25717850c26c9cd0d89d"),
-            (
-                "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
-                "84983e441c3bd26ebaae4aa1f95129e5e54670f1",
-            ),
-            (
-                &"a".repeat(1_000_000),
-                "34aa973cd4c4daa4f61eeb2bdbad27316534016f",
-            ),
+            ("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", "84983e441c3bd26ebaae4aa1f95129e5e54670f1"),
+            (&"a".repeat(1_000_000), "34aa973cd4c4daa4f61eeb2bdbad27316534016f"),
         ] {
             assert_eq!(hex::encode(sha1(message.as_bytes())), digest);
         }
@@ -314,17 +279,10 @@ mod tests {
             "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"
         );
         let message = b"Test Using Larger Than Block-Size Key - Hash Key First";
-        assert_eq!(
-            hex::encode(hmac_sha1(&[0xaa; 80], message)),
-            "aa4ae5e15272d00e95705637ce8a3b55ed402112"
-        );
+        assert_eq!(hex::encode(hmac_sha1(&[0xaa; 80], message)), "aa4ae5e15272d00e95705637ce8a3b55ed402112");
         // Appendix B has eight digits; ours are the last six.
         let secret = base32_encode(b"12345678901234567890");
-        for (unix, code) in [
-            (59, "287082"),
-            (1_234_567_890, "005924"),
-            (20_000_000_000, "353130"),
-        ] {
+        for (unix, code) in [(59, "287082"), (1_234_567_890, "005924"), (20_000_000_000, "353130")] {
             assert_eq!(code_at(&secret, unix / 30).as_deref(), Some(code));
         }
     }

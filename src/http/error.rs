@@ -120,8 +120,7 @@ impl ApiError {
 
     /// 401; the default detail when `detail` is empty (01 §9.2).
     pub fn unauthorized(code: &'static str, detail: &'static str) -> ApiError {
-        let detail =
-            if detail.is_empty() { "You must be authenticated to complete the request" } else { detail };
+        let detail = if detail.is_empty() { "You must be authenticated to complete the request" } else { detail };
         Self::one(401, ErrorObject::new("Unauthorized", detail)).code(code)
     }
 
@@ -147,7 +146,8 @@ impl ApiError {
 
     /// 404 for an unknown route (01 §2.4).
     pub fn unknown_route() -> ApiError {
-        Self::not_found("The requested endpoint was not found (check your HTTP method, Accept header, and URL path)").without_meta()
+        Self::not_found("The requested endpoint was not found (check your HTTP method, Accept header, and URL path)")
+            .without_meta()
     }
 
     /// 409 (01 §9.5).
@@ -184,16 +184,20 @@ impl ApiError {
 
     /// 400 `JSON_INVALID` (01 §9.6).
     pub fn json_invalid() -> ApiError {
-        Self::bad_request("The request could not be completed because it contains invalid JSON (check formatting/encoding)")
-            .code("JSON_INVALID")
-            .without_meta()
+        Self::bad_request(
+            "The request could not be completed because it contains invalid JSON (check formatting/encoding)",
+        )
+        .code("JSON_INVALID")
+        .without_meta()
     }
 
     /// 400 `PARAMETERS_INVALID` (01 §9.6).
     pub fn parameters_invalid() -> ApiError {
-        Self::bad_request("The request could not be completed because it contains invalid query parameters (check encoding)")
-            .code("PARAMETERS_INVALID")
-            .without_meta()
+        Self::bad_request(
+            "The request could not be completed because it contains invalid query parameters (check encoding)",
+        )
+        .code("PARAMETERS_INVALID")
+        .without_meta()
     }
 
     /// 400 `URI_INVALID` (01 §9.6).

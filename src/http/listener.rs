@@ -148,7 +148,8 @@ async fn handle<S: Service>(
         Err(error) => service.refuse(received, error).await,
     };
     let mut out = hyper::Response::new(Full::new(if head { Bytes::new() } else { response.body.clone() }));
-    *out.status_mut() = hyper::StatusCode::from_u16(response.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    *out.status_mut() =
+        hyper::StatusCode::from_u16(response.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     let headers = out.headers_mut();
     headers.reserve(response.headers.len() + 1);
     for (name, value) in response.headers {

@@ -55,9 +55,8 @@ fn canonical(media_type: &str) -> String {
 }
 
 fn is_media_type(text: &str) -> bool {
-    let token = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+*".contains(&b))
-    };
+    let token =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+*".contains(&b));
     text.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))
 }
 
@@ -172,7 +171,10 @@ mod tests {
         ] {
             assert_eq!(response_type(most, "GET", Some(accept), None, false), expected, "{accept}");
         }
-        assert_eq!(response_type(Accepts::Json, "GET", Some("application/octet-stream"), None, false), Err(NotAcceptable));
+        assert_eq!(
+            response_type(Accepts::Json, "GET", Some("application/octet-stream"), None, false),
+            Err(NotAcceptable)
+        );
         assert_eq!(response_type(Accepts::Anything, "GET", Some("image/png"), None, false), Ok(JsonApi));
         assert_eq!(response_type(most, "GET", Some("*/*"), None, true), Ok(Json));
         // Without Accept the Content-Type stands in.

@@ -46,7 +46,8 @@ impl Page {
             return Ok(Page { mode: Mode::Limit, size, ascending });
         };
         let shape = || {
-            ApiError::bad_request("page must be an object containing a cursor or number and optional size").parameter("page")
+            ApiError::bad_request("page must be an object containing a cursor or number and optional size")
+                .parameter("page")
         };
         let QueryValue::Object(members) = page else { return Err(shape()) };
         let member = |name: &str| match members.iter().find(|(k, _)| k == name).map(|(_, v)| v) {
@@ -153,7 +154,10 @@ mod tests {
             ("limit=99999999999999999999", "limit must be a number between 1 and 100 (got 9223372036854775807)"),
             ("page[number]=1&page[size]=0", "page size must be a number between 1 and 100 (got 0)"),
             ("page[number]=0&page[size]=0", "page number must be a number between 1 and 100 (got 0)"),
-            ("page[number]=101", "page number must be a number between 1 and 100 (got 101, please use cursor-based pagination instead)"),
+            (
+                "page[number]=101",
+                "page number must be a number between 1 and 100 (got 101, please use cursor-based pagination instead)",
+            ),
             ("page[cursor]=foo", "page cursor must be a valid UUID (got \"foo\")"),
             ("order=up", "order is invalid"),
             ("page=2", shape),
@@ -170,7 +174,10 @@ mod tests {
     fn writes_links() {
         let links = |text: &str, count, last| {
             let query = Query::parse(text).unwrap();
-            Page::from_query(&query).unwrap().links("/v1/accounts/acme/users", &query, count, last).map(|l| l.to_string())
+            Page::from_query(&query)
+                .unwrap()
+                .links("/v1/accounts/acme/users", &query, count, last)
+                .map(|l| l.to_string())
         };
         assert_eq!(links("limit=5", None, None), None);
         let base = "/v1/accounts/acme/users?environment=sandbox&page%5B";

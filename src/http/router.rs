@@ -98,7 +98,8 @@ impl<T> Router<T> {
     /// Finds the value for a method and a raw (undecoded) path.
     pub fn find(&self, method: &str, path: &str) -> Result<Match<'_, T>, NoMatch> {
         let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
-        let mut search = Search { method, failure: NoMatch::Unknown, params: Vec::with_capacity(3), json_suffix: false };
+        let mut search =
+            Search { method, failure: NoMatch::Unknown, params: Vec::with_capacity(3), json_suffix: false };
         match search.walk(&self.root, &segments) {
             Some(value) => Ok(Match { value, params: search.params, json_suffix: search.json_suffix }),
             None => Err(search.failure),
@@ -220,7 +221,11 @@ mod tests {
             ("GET", "/licenses/%0A", "licenses/{id+}", &["\n"]),
         ] {
             let (value, got, suffix) = found(method, path).unwrap_or_else(|| panic!("no match for {path}"));
-            assert_eq!((value, got.iter().map(String::as_str).collect::<Vec<_>>()), (pattern, params.to_vec()), "{path}");
+            assert_eq!(
+                (value, got.iter().map(String::as_str).collect::<Vec<_>>()),
+                (pattern, params.to_vec()),
+                "{path}"
+            );
             assert!(!suffix);
         }
         assert_eq!(found("GET", "/policies/a.json").unwrap(), ("policies/{id}", vec!["a".to_owned()], true));

@@ -25,7 +25,8 @@ async fn remove(app: &App, table: &'static str, column: &'static str, before: Ti
         let result: Result<usize, StoreError> = app
             .store
             .write(move |db| {
-                let sql = format!("DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {column} < ? LIMIT ?)");
+                let sql =
+                    format!("DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {column} < ? LIMIT ?)");
                 db.execute(&sql, &[before.to_val(), Val::Int(BATCH)])
             })
             .await;

@@ -174,12 +174,9 @@ impl Json {
     /// The same value with the keys of every object, at every depth, in lower camel case (01 §4.2).
     pub fn camelized(&self) -> Json {
         match self {
-            Json::Obj(members) => Json::Obj(
-                members
-                    .iter()
-                    .map(|(k, v)| (Cow::Owned(lower_camel(k)), v.camelized()))
-                    .collect(),
-            ),
+            Json::Obj(members) => {
+                Json::Obj(members.iter().map(|(k, v)| (Cow::Owned(lower_camel(k)), v.camelized())).collect())
+            }
             Json::Arr(items) => Json::Arr(items.iter().map(Json::camelized).collect()),
             other => other.clone(),
         }
@@ -190,9 +187,7 @@ impl Json {
         match self {
             Json::Str(text) => text.contains('\0'),
             Json::Arr(items) => items.iter().any(Json::has_null_character),
-            Json::Obj(members) => members
-                .iter()
-                .any(|(k, v)| k.contains('\0') || v.has_null_character()),
+            Json::Obj(members) => members.iter().any(|(k, v)| k.contains('\0') || v.has_null_character()),
             _ => false,
         }
     }

@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn writes_compactly_and_escapes_little() {
-        let text = r#"{"a":[1,-2,1.50,1e5,123456789012345678901],"b":"<é&>\u0001\n\"\\","c":{},"d":[],"e":null,"f":true}"#;
+        let text =
+            r#"{"a":[1,-2,1.50,1e5,123456789012345678901],"b":"<é&>\u0001\n\"\\","c":{},"d":[],"e":null,"f":true}"#;
         assert_eq!(parse(text.as_bytes()).unwrap().to_string(), text);
         assert_eq!(Json::Int(i64::MIN).to_string(), i64::MIN.to_string());
     }

@@ -33,11 +33,7 @@ pub fn time_from_json(value: &Json) -> Result<Option<Time>, &'static str> {
         Json::Int(seconds) => Ok(Some(unix(*seconds))),
         Json::Number(text) if received == "integer" => {
             // beyond 64 bits: only the sign matters
-            Ok(Some(unix(if text.starts_with('-') {
-                i64::MIN
-            } else {
-                i64::MAX
-            })))
+            Ok(Some(unix(if text.starts_with('-') { i64::MIN } else { i64::MAX })))
         }
         _ => Err(received),
     }
@@ -50,19 +46,14 @@ pub fn integer_from_query(text: &str) -> i64 {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    let end = digits
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(digits.len());
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
     let value = saturating_digits(&digits[..end]);
     if negative { -value } else { value }
 }
 
 /// A boolean in a query (01 §6.3): a few words are true, everything else is false.
 pub fn boolean_from_query(text: &str) -> bool {
-    matches!(
-        text,
-        "1" | "true" | "TRUE" | "t" | "T" | "yes" | "YES" | "y" | "Y"
-    )
+    matches!(text, "1" | "true" | "TRUE" | "t" | "T" | "yes" | "YES" | "y" | "Y")
 }
 
 /// A boolean of a list filter (01 §15.3): a few words are false, every other one is true. Blank is the caller's matter.
@@ -103,9 +94,7 @@ fn clamped(ms: i64) -> Time {
 /// The text names some day: four digits in a row (no fraction), numbers joined by `-` or `/`, or a month's name beside a digit.
 /// Such a text must be understood; dropping it would turn a mistyped expiry into none.
 fn has_date_part(text: &str) -> bool {
-    const MONTHS: [&str; 12] = [
-        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-    ];
+    const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let bytes = text.as_bytes();
     let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
     let mut run = 0;
@@ -130,9 +119,7 @@ fn has_date_part(text: &str) -> bool {
 
 /// `[±]YYYY-MM-DD` or `YYYYMMDD`, then perhaps `T` or a space and a time of day, then perhaps an offset.
 fn iso8601(text: &str) -> Option<Time> {
-    let mut scan = Scan {
-        rest: text.as_bytes(),
-    };
+    let mut scan = Scan { rest: text.as_bytes() };
     let days = date(&mut scan)?;
     let mut ms = 0;
     if !scan.rest.is_empty() {
@@ -141,15 +128,9 @@ fn iso8601(text: &str) -> Option<Time> {
     }
     let Some(days) = days else {
         // a year that chrono cannot express
-        return Some(clamped(if text.starts_with('-') {
-            i64::MIN
-        } else {
-            i64::MAX
-        }));
+        return Some(clamped(if text.starts_with('-') { i64::MIN } else { i64::MAX }));
     };
-    scan.rest
-        .is_empty()
-        .then(|| clamped(days * 86_400_000 + ms))
+    scan.rest.is_empty().then(|| clamped(days * 86_400_000 + ms))
 }
 
 /// Days since 1970-01-01; inner `None` when the year is out of range. Days up to 31 overflow into the next month.
@@ -165,16 +146,12 @@ fn date(scan: &mut Scan<'_>) -> Option<Option<i64>> {
         scan.one_of(b"-")?;
         (year, month, scan.number(1, 2)?)
     };
-    let month = u32::try_from(month)
-        .ok()
-        .filter(|month| (1..=12).contains(month))?;
+    let month = u32::try_from(month).ok().filter(|month| (1..=12).contains(month))?;
     if !(1..=31).contains(&day) {
         return None;
     }
     let year = if sign == Some(b'-') { -year } else { year };
-    let first = i32::try_from(year)
-        .ok()
-        .and_then(|year| NaiveDate::from_ymd_opt(year, month, 1));
+    let first = i32::try_from(year).ok().and_then(|year| NaiveDate::from_ymd_opt(year, month, 1));
     Some(first.map(|first| {
         let epoch = NaiveDate::default();
         first.signed_duration_since(epoch).num_days() + day - 1
@@ -185,16 +162,8 @@ fn date(scan: &mut Scan<'_>) -> Option<Option<i64>> {
 fn time_of_day(scan: &mut Scan<'_>) -> Option<i64> {
     let hour = scan.number(1, 2)?;
     let colon = scan.one_of(b":").is_some();
-    let minute = if colon || scan.run() > 0 {
-        scan.number(2, 2)?
-    } else {
-        0
-    };
-    let more = if colon {
-        scan.one_of(b":").is_some()
-    } else {
-        scan.run() > 0
-    };
+    let minute = if colon || scan.run() > 0 { scan.number(2, 2)? } else { 0 };
+    let more = if colon { scan.one_of(b":").is_some() } else { scan.run() > 0 };
     let second = if more { scan.number(2, 2)? } else { 0 };
     let mut ms = 0;
     if more && scan.one_of(b".,").is_some() {
@@ -221,21 +190,14 @@ fn offset(scan: &mut Scan<'_>) -> Option<i64> {
     if scan.rest.is_empty() {
         return Some(0);
     }
-    if [&b"Z"[..], b"UTC", b"GMT"]
-        .iter()
-        .any(|name| scan.rest.eq_ignore_ascii_case(name))
-    {
+    if [&b"Z"[..], b"UTC", b"GMT"].iter().any(|name| scan.rest.eq_ignore_ascii_case(name)) {
         scan.rest = &[];
         return Some(0);
     }
     let sign = scan.one_of(b"+-")?;
     let hours = scan.number(2, 2)?;
     let colon = scan.one_of(b":").is_some();
-    let minutes = if colon || scan.run() > 0 {
-        scan.number(2, 2)?
-    } else {
-        0
-    };
+    let minutes = if colon || scan.run() > 0 { scan.number(2, 2)? } else { 0 };
     if hours > 23 || minutes > 59 || !scan.rest.is_empty() {
         return None;
     }

@@ -36,21 +36,12 @@ impl CalendarDuration {
         let (months, rest) = (rest / MONTH, rest % MONTH);
         let (weeks, rest) = (rest / WEEK, rest % WEEK);
         let (days, rest) = (rest / DAY, rest % DAY);
-        CalendarDuration {
-            years,
-            months,
-            weeks,
-            days,
-            milliseconds: rest * 1000,
-        }
+        CalendarDuration { years, months, weeks, days, milliseconds: rest * 1000 }
     }
 
     /// Exactly that many seconds.
     pub fn exact_seconds(seconds: i64) -> CalendarDuration {
-        CalendarDuration {
-            milliseconds: seconds.saturating_mul(1000),
-            ..Default::default()
-        }
+        CalendarDuration { milliseconds: seconds.saturating_mul(1000), ..Default::default() }
     }
 
     /// The same duration in the other direction.
@@ -83,28 +74,18 @@ impl CalendarDuration {
 
 /// The last or first instant that can be expressed.
 fn end_of_time(backward: bool) -> DateTime<Utc> {
-    if backward {
-        DateTime::<Utc>::MIN_UTC
-    } else {
-        DateTime::<Utc>::MAX_UTC
-    }
+    if backward { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC }
 }
 
 fn shift_months(at: DateTime<Utc>, months: i64) -> DateTime<Utc> {
     let count = u32::try_from(months.unsigned_abs()).ok().map(Months::new);
-    let moved = count.and_then(|count| {
-        if months < 0 {
-            at.checked_sub_months(count)
-        } else {
-            at.checked_add_months(count)
-        }
-    });
+    let moved =
+        count.and_then(|count| if months < 0 { at.checked_sub_months(count) } else { at.checked_add_months(count) });
     moved.unwrap_or(end_of_time(months < 0))
 }
 
 fn shift(at: DateTime<Utc>, by: Option<TimeDelta>, backward: bool) -> DateTime<Utc> {
-    by.and_then(|by| at.checked_add_signed(by))
-        .unwrap_or(end_of_time(backward))
+    by.and_then(|by| at.checked_add_signed(by)).unwrap_or(end_of_time(backward))
 }
 
 /// `start` plus `seconds` by calendar arithmetic (01 §8.3): license expiries, renewals, file TTLs. Negative numbers go back.
@@ -116,22 +97,10 @@ pub fn add(start: Time, seconds: i64) -> Time {
 pub fn add_interval(start: Time, interval: CheckInInterval, count: i64) -> Time {
     let parts = CalendarDuration::default();
     match interval {
-        CheckInInterval::Day => CalendarDuration {
-            days: count,
-            ..parts
-        },
-        CheckInInterval::Week => CalendarDuration {
-            weeks: count,
-            ..parts
-        },
-        CheckInInterval::Month => CalendarDuration {
-            months: count,
-            ..parts
-        },
-        CheckInInterval::Year => CalendarDuration {
-            years: count,
-            ..parts
-        },
+        CheckInInterval::Day => CalendarDuration { days: count, ..parts },
+        CheckInInterval::Week => CalendarDuration { weeks: count, ..parts },
+        CheckInInterval::Month => CalendarDuration { months: count, ..parts },
+        CheckInInterval::Year => CalendarDuration { years: count, ..parts },
     }
     .add_to(start)
 }
@@ -181,10 +150,7 @@ pub fn parse_iso8601_duration(text: &str) -> Option<CalendarDuration> {
             'M' => MINUTE,
             _ => 1,
         } * 1000;
-        let exact = number
-            .integer
-            .saturating_mul(unit)
-            .saturating_add(number.fraction_of(unit));
+        let exact = number.integer.saturating_mul(unit).saturating_add(number.fraction_of(unit));
         duration.milliseconds = duration.milliseconds.saturating_add(exact);
         Some(())
     })?;
@@ -210,11 +176,7 @@ impl Number {
 
 /// Reads `number designator` pairs whose designators stand in the order of `units`, each at most once. Yes with "the last one
 /// had a fraction"; nothing may follow a fraction.
-fn read_parts(
-    mut text: &str,
-    units: &str,
-    mut take: impl FnMut(char, Number) -> Option<()>,
-) -> Option<bool> {
+fn read_parts(mut text: &str, units: &str, mut take: impl FnMut(char, Number) -> Option<()>) -> Option<bool> {
     let mut units = units.chars();
     let mut fraction = false;
     while !text.is_empty() {
@@ -245,18 +207,12 @@ fn read_number(text: &str) -> Option<Number> {
         let nanos: String = text.chars().chain("000000000".chars()).take(9).collect();
         saturating_digits(&nanos)
     });
-    Some(Number {
-        integer: saturating_digits(integer),
-        fraction,
-    })
+    Some(Number { integer: saturating_digits(integer), fraction })
 }
 
 /// A text of digits as a number; `i64::MAX` when it is larger.
 pub(super) fn saturating_digits(text: &str) -> i64 {
-    text.bytes().fold(0i64, |n, b| {
-        n.saturating_mul(10)
-            .saturating_add(i64::from(b.wrapping_sub(b'0')))
-    })
+    text.bytes().fold(0i64, |n, b| n.saturating_mul(10).saturating_add(i64::from(b.wrapping_sub(b'0'))))
 }
 
 #[cfg(test)]
@@ -278,10 +234,7 @@ mod tests {
         for case in cases {
             let start = time(case["start"].as_str().unwrap());
             let seconds = case["seconds"].as_i64().unwrap();
-            assert_eq!(
-                add(start, seconds).to_string(),
-                case["end"].as_str().unwrap()
-            );
+            assert_eq!(add(start, seconds).to_string(), case["end"].as_str().unwrap());
             let part = |name: &str| case["parts"][name].as_i64().unwrap_or(0);
             let exact = part("hours") * 3600 + part("minutes") * 60 + part("seconds");
             assert_eq!(
@@ -301,44 +254,16 @@ mod tests {
     #[test]
     fn calendar_steps_clamp_one_by_one() {
         for (start, seconds, end) in [
-            (
-                "2023-05-17T09:30:15.678Z",
-                2_629_746,
-                "2023-06-17T09:30:15.678Z",
-            ),
-            (
-                "2024-02-29T12:00:00.000Z",
-                YEAR + MONTH,
-                "2025-03-28T12:00:00.000Z",
-            ),
-            (
-                "2023-01-31T00:00:00.000Z",
-                MONTH,
-                "2023-02-28T00:00:00.000Z",
-            ),
-            (
-                "2024-03-31T00:00:00.000Z",
-                -MONTH,
-                "2024-02-29T00:00:00.000Z",
-            ),
-            (
-                "2024-02-29T00:00:00.000Z",
-                -YEAR,
-                "2023-02-28T00:00:00.000Z",
-            ),
-            (
-                "2024-03-01T00:00:00.000Z",
-                -86_401,
-                "2024-02-28T23:59:59.000Z",
-            ),
+            ("2023-05-17T09:30:15.678Z", 2_629_746, "2023-06-17T09:30:15.678Z"),
+            ("2024-02-29T12:00:00.000Z", YEAR + MONTH, "2025-03-28T12:00:00.000Z"),
+            ("2023-01-31T00:00:00.000Z", MONTH, "2023-02-28T00:00:00.000Z"),
+            ("2024-03-31T00:00:00.000Z", -MONTH, "2024-02-29T00:00:00.000Z"),
+            ("2024-02-29T00:00:00.000Z", -YEAR, "2023-02-28T00:00:00.000Z"),
+            ("2024-03-01T00:00:00.000Z", -86_401, "2024-02-28T23:59:59.000Z"),
             ("2024-03-01T00:00:00.000Z", 0, "2024-03-01T00:00:00.000Z"),
             ("2024-12-31T23:59:59.999Z", 1, "2025-01-01T00:00:00.999Z"),
         ] {
-            assert_eq!(
-                add(time(start), seconds).to_string(),
-                end,
-                "{start} {seconds}"
-            );
+            assert_eq!(add(time(start), seconds).to_string(), end, "{start} {seconds}");
         }
     }
 
@@ -347,70 +272,20 @@ mod tests {
     fn intervals_are_calendar_units() {
         use CheckInInterval::*;
         for (start, interval, count, end) in [
-            (
-                "2024-02-28T01:00:00.000Z",
-                Day,
-                2,
-                "2024-03-01T01:00:00.000Z",
-            ),
-            (
-                "2024-02-28T01:00:00.000Z",
-                Week,
-                1,
-                "2024-03-06T01:00:00.000Z",
-            ),
-            (
-                "2024-01-31T01:00:00.000Z",
-                Month,
-                1,
-                "2024-02-29T01:00:00.000Z",
-            ),
-            (
-                "2024-01-31T01:00:00.000Z",
-                Month,
-                13,
-                "2025-02-28T01:00:00.000Z",
-            ),
-            (
-                "2024-02-29T01:00:00.000Z",
-                Year,
-                1,
-                "2025-02-28T01:00:00.000Z",
-            ),
-            (
-                "2024-02-29T01:00:00.000Z",
-                Year,
-                0,
-                "2024-02-29T01:00:00.000Z",
-            ),
+            ("2024-02-28T01:00:00.000Z", Day, 2, "2024-03-01T01:00:00.000Z"),
+            ("2024-02-28T01:00:00.000Z", Week, 1, "2024-03-06T01:00:00.000Z"),
+            ("2024-01-31T01:00:00.000Z", Month, 1, "2024-02-29T01:00:00.000Z"),
+            ("2024-01-31T01:00:00.000Z", Month, 13, "2025-02-28T01:00:00.000Z"),
+            ("2024-02-29T01:00:00.000Z", Year, 1, "2025-02-28T01:00:00.000Z"),
+            ("2024-02-29T01:00:00.000Z", Year, 0, "2024-02-29T01:00:00.000Z"),
         ] {
             assert_eq!(add_interval(time(start), interval, count).to_string(), end);
         }
         for (start, interval, count, end) in [
-            (
-                "2024-03-01T01:00:00.000Z",
-                Day,
-                1,
-                "2024-02-29T01:00:00.000Z",
-            ),
-            (
-                "2024-03-08T01:00:00.000Z",
-                Week,
-                1,
-                "2024-03-01T01:00:00.000Z",
-            ),
-            (
-                "2024-03-31T01:00:00.000Z",
-                Month,
-                1,
-                "2024-02-29T01:00:00.000Z",
-            ),
-            (
-                "2024-02-29T01:00:00.000Z",
-                Year,
-                1,
-                "2023-02-28T01:00:00.000Z",
-            ),
+            ("2024-03-01T01:00:00.000Z", Day, 1, "2024-02-29T01:00:00.000Z"),
+            ("2024-03-08T01:00:00.000Z", Week, 1, "2024-03-01T01:00:00.000Z"),
+            ("2024-03-31T01:00:00.000Z", Month, 1, "2024-02-29T01:00:00.000Z"),
+            ("2024-02-29T01:00:00.000Z", Year, 1, "2023-02-28T01:00:00.000Z"),
         ] {
             assert_eq!(sub_interval(time(start), interval, count).to_string(), end);
         }
@@ -428,14 +303,8 @@ mod tests {
                 assert_eq!(sub_interval(start, interval, i64::MAX), first);
                 assert_eq!(sub_interval(start, interval, i64::MIN), last);
             }
-            assert_eq!(
-                CalendarDuration::exact_seconds(i64::MAX).add_to(start),
-                last
-            );
-            assert_eq!(
-                CalendarDuration::exact_seconds(i64::MAX).subtract_from(start),
-                first
-            );
+            assert_eq!(CalendarDuration::exact_seconds(i64::MAX).add_to(start), last);
+            assert_eq!(CalendarDuration::exact_seconds(i64::MAX).subtract_from(start), first);
         }
     }
 
@@ -443,10 +312,7 @@ mod tests {
     #[test]
     fn filter_durations_are_seconds_or_iso8601() {
         let none = CalendarDuration::default();
-        let ms = |milliseconds| CalendarDuration {
-            milliseconds,
-            ..none
-        };
+        let ms = |milliseconds| CalendarDuration { milliseconds, ..none };
         for (text, duration) in [
             ("0", none),
             ("3600", ms(3_600_000)),
@@ -456,34 +322,14 @@ mod tests {
             ("30d", CalendarDuration { days: 30, ..none }),
             ("P30D", CalendarDuration { days: 30, ..none }),
             ("1y", CalendarDuration { years: 1, ..none }),
-            (
-                "p1y2m",
-                CalendarDuration {
-                    years: 1,
-                    months: 2,
-                    ..none
-                },
-            ),
-            (
-                "P3DT4H",
-                CalendarDuration {
-                    days: 3,
-                    milliseconds: 14_400_000,
-                    ..none
-                },
-            ),
+            ("p1y2m", CalendarDuration { years: 1, months: 2, ..none }),
+            ("P3DT4H", CalendarDuration { days: 3, milliseconds: 14_400_000, ..none }),
             ("t12h", ms(43_200_000)),
             ("T1H", ms(3_600_000)),
             ("PT5M", ms(300_000)),
             (
                 "P1Y2M3W4DT5H6M7.5S",
-                CalendarDuration {
-                    years: 1,
-                    months: 2,
-                    weeks: 3,
-                    days: 4,
-                    milliseconds: 18_367_500,
-                },
+                CalendarDuration { years: 1, months: 2, weeks: 3, days: 4, milliseconds: 18_367_500 },
             ),
             ("PT0,25S", ms(250)),
             ("0.5d", ms(43_200_000)),
@@ -528,13 +374,7 @@ mod tests {
             assert_eq!(parse_iso8601_duration(text), expected, "{text:?}");
         }
         let huge = format!("{}y", "9".repeat(400));
-        assert_eq!(
-            parse_iso8601_duration(&huge),
-            Some(CalendarDuration {
-                years: i64::MAX,
-                ..none
-            })
-        );
+        assert_eq!(parse_iso8601_duration(&huge), Some(CalendarDuration { years: i64::MAX, ..none }));
         let huge = "9".repeat(400);
         assert_eq!(parse_iso8601_duration(&huge), Some(ms(i64::MAX)));
     }
@@ -545,11 +385,7 @@ mod tests {
         for (start, text, end) in [
             ("2024-03-31T06:00:00.000Z", "1m", "2024-02-29T06:00:00.000Z"),
             ("2024-02-29T06:00:00.000Z", "1y", "2023-02-28T06:00:00.000Z"),
-            (
-                "2024-03-01T06:00:00.000Z",
-                "P1DT7H",
-                "2024-02-28T23:00:00.000Z",
-            ),
+            ("2024-03-01T06:00:00.000Z", "P1DT7H", "2024-02-28T23:00:00.000Z"),
             ("2024-03-01T06:00:00.000Z", "2w", "2024-02-16T06:00:00.000Z"),
         ] {
             let duration = parse_iso8601_duration(text).unwrap();

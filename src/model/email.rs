@@ -82,12 +82,9 @@ mod tests {
     // 04 §2.1: "Emails are stored trimmed and lower-cased"
     #[test]
     fn normalizing_trims_and_lowers() {
-        for (text, normal) in [
-            ("  Ada@Example.COM \n", "ada@example.com"),
-            ("a@b.c", "a@b.c"),
-            ("ÄDA@b.c", "äda@b.c"),
-            ("   ", ""),
-        ] {
+        for (text, normal) in
+            [("  Ada@Example.COM \n", "ada@example.com"), ("a@b.c", "a@b.c"), ("ÄDA@b.c", "äda@b.c"), ("   ", "")]
+        {
             assert_eq!(normalize(text), normal);
         }
     }

@@ -28,12 +28,7 @@ pub fn machine_status(machine: &Machine, policy: &Policy, now: Time) -> Heartbea
 }
 
 /// The status of a machine of which only the two times are at hand (10 §4.2).
-pub fn status(
-    last_heartbeat: Option<Time>,
-    created: Time,
-    policy: &Policy,
-    now: Time,
-) -> HeartbeatStatus {
+pub fn status(last_heartbeat: Option<Time>, created: Time, policy: &Policy, now: Time) -> HeartbeatStatus {
     let since = now.plus_seconds(duration(policy).saturating_neg());
     match last_heartbeat {
         None if !policy.require_heartbeat || created >= since => HeartbeatStatus::NotStarted,
@@ -72,11 +67,7 @@ pub fn machine_ping(machine: &Machine, policy: &Policy, now: Time) -> Ping {
 }
 
 fn ping_of_the_dead(last: Option<Time>, policy: &Policy, now: Time) -> Ping {
-    if can_revive(last, policy, now) {
-        Ping::Revive
-    } else {
-        Ping::Dead
-    }
+    if can_revive(last, policy, now) { Ping::Revive } else { Ping::Dead }
 }
 
 /// Something dead whose last heartbeat was then may come back at `now` (10 §4.4, §4.7): always, never, or until N minutes
@@ -92,20 +83,12 @@ pub fn can_revive(last_heartbeat: Option<Time>, policy: &Policy, now: Time) -> b
         Strategy::TenMinutes => 10,
         Strategy::FifteenMinutes => 15,
     };
-    last_heartbeat.is_some_and(|last| {
-        now <= last
-            .plus_seconds(duration(policy))
-            .plus_seconds(minutes * 60)
-    })
+    last_heartbeat.is_some_and(|last| now <= last.plus_seconds(duration(policy)).plus_seconds(minutes * 60))
 }
 
 /// A process's status (10 §4.6): it is always monitored.
 pub fn process_status(process: &Process, policy: &Policy, now: Time) -> HeartbeatStatus {
-    if process_next_heartbeat(process, policy) >= now {
-        HeartbeatStatus::Alive
-    } else {
-        HeartbeatStatus::Dead
-    }
+    if process_next_heartbeat(process, policy) >= now { HeartbeatStatus::Alive } else { HeartbeatStatus::Dead }
 }
 
 /// When a process's next heartbeat is due (10 §3.2).
@@ -168,16 +151,9 @@ mod tests {
             (false, None, 10_000_000, Some(600_001), Dead),
             (true, Some(3600), 10_000_000, Some(3_600_001), Dead),
         ] {
-            let policy = Policy {
-                require_heartbeat: required,
-                heartbeat_duration: duration,
-                ..policy()
-            };
+            let policy = Policy { require_heartbeat: required, heartbeat_duration: duration, ..policy() };
             let status = machine_status(&machine(created, last), &policy, NOW);
-            assert_eq!(
-                status, expected,
-                "{required} {duration:?} {created} {last:?}"
-            );
+            assert_eq!(status, expected, "{required} {duration:?} {created} {last:?}");
         }
     }
 
@@ -185,30 +161,15 @@ mod tests {
     #[test]
     fn derived_attributes() {
         assert_eq!(duration(&policy()), 600);
-        let minute = Policy {
-            heartbeat_duration: Some(60),
-            ..policy()
-        };
+        let minute = Policy { heartbeat_duration: Some(60), ..policy() };
         assert_eq!(duration(&minute), 60);
         assert_eq!(next_heartbeat(&machine(0, None), &minute), None);
-        assert_eq!(
-            next_heartbeat(&machine(0, Some(5000)), &minute),
-            Some(Time(NOW.0 + 55_000))
-        );
-        assert_eq!(
-            next_heartbeat(&machine(0, Some(0)), &policy()),
-            Some(Time(NOW.0 + 600_000))
-        );
-        for (required, last, expected) in [
-            (false, None, false),
-            (false, Some(0), true),
-            (true, None, true),
-            (true, Some(0), true),
-        ] {
-            let policy = Policy {
-                require_heartbeat: required,
-                ..policy()
-            };
+        assert_eq!(next_heartbeat(&machine(0, Some(5000)), &minute), Some(Time(NOW.0 + 55_000)));
+        assert_eq!(next_heartbeat(&machine(0, Some(0)), &policy()), Some(Time(NOW.0 + 600_000)));
+        for (required, last, expected) in
+            [(false, None, false), (false, Some(0), true), (true, None, true), (true, Some(0), true)]
+        {
+            let policy = Policy { require_heartbeat: required, ..policy() };
             assert_eq!(requires_heartbeat(&machine(0, last), &policy), expected);
         }
     }
@@ -236,18 +197,11 @@ mod tests {
             (Always, 1, Ping::Revive),
             (Always, 1_000_000_000_000, Ping::Revive),
         ] {
-            let policy = Policy {
-                heartbeat_resurrection_strategy: strategy,
-                ..policy()
-            };
+            let policy = Policy { heartbeat_resurrection_strategy: strategy, ..policy() };
             let last = 600_000 + late_by;
             let ping = machine_ping(&machine(last, Some(last)), &policy, NOW);
             assert_eq!(ping, expected, "{strategy:?} {late_by}");
-            assert_eq!(
-                process_ping(&process(last), &policy, NOW),
-                expected,
-                "{strategy:?} {late_by}"
-            );
+            assert_eq!(process_ping(&process(last), &policy, NOW), expected, "{strategy:?} {late_by}");
         }
     }
 
@@ -261,39 +215,19 @@ mod tests {
             (true, FifteenMinutes, Ping::Dead),
             (true, NoRevive, Ping::Dead),
         ] {
-            let policy = Policy {
-                require_heartbeat: required,
-                heartbeat_resurrection_strategy: strategy,
-                ..policy()
-            };
-            assert_eq!(
-                machine_ping(&machine(600_001, None), &policy, NOW),
-                expected
-            );
+            let policy = Policy { require_heartbeat: required, heartbeat_resurrection_strategy: strategy, ..policy() };
+            assert_eq!(machine_ping(&machine(600_001, None), &policy, NOW), expected);
         }
-        let required = Policy {
-            require_heartbeat: true,
-            ..policy()
-        };
-        assert_eq!(
-            machine_ping(&machine(600_000, None), &required, NOW),
-            Ping::Beat
-        );
+        let required = Policy { require_heartbeat: true, ..policy() };
+        assert_eq!(machine_ping(&machine(600_000, None), &required, NOW), Ping::Beat);
     }
 
     // 10 §3.2, §4.6
     #[test]
     fn process_status_by_next_heartbeat() {
         for required in [false, true] {
-            let policy = Policy {
-                require_heartbeat: required,
-                heartbeat_duration: Some(60),
-                ..policy()
-            };
-            assert_eq!(
-                process_next_heartbeat(&process(0), &policy),
-                Time(NOW.0 + 60_000)
-            );
+            let policy = Policy { require_heartbeat: required, heartbeat_duration: Some(60), ..policy() };
+            assert_eq!(process_next_heartbeat(&process(0), &policy), Time(NOW.0 + 60_000));
             assert_eq!(process_status(&process(0), &policy, NOW), Alive);
             assert_eq!(process_status(&process(60_000), &policy, NOW), Alive);
             assert_eq!(process_status(&process(60_001), &policy, NOW), Dead);

@@ -2,8 +2,8 @@
 
 use super::column::wire_enum;
 use super::{
-    AuthenticationStrategy, CheckInInterval, ExpirationBasis, License, Policy, RenewalBasis, Time,
-    TransferStrategy, duration,
+    AuthenticationStrategy, CheckInInterval, ExpirationBasis, License, Policy, RenewalBasis, Time, TransferStrategy,
+    duration,
 };
 
 wire_enum! {
@@ -48,9 +48,7 @@ pub fn is_expired(license: &License, now: Time) -> bool {
 /// now < expiry < now + 72 h.
 fn is_expiring(license: &License, now: Time) -> bool {
     let soon = now.plus_seconds(EXPIRING_WITHIN);
-    license
-        .expires_at
-        .is_some_and(|expiry| now < expiry && expiry < soon)
+    license.expires_at.is_some_and(|expiry| now < expiry && expiry < soon)
 }
 
 fn is_inactive(license: &License, now: Time) -> bool {
@@ -68,11 +66,7 @@ fn check_in(license: &License, policy: &Policy) -> Option<(CheckInInterval, i64,
         return None;
     }
     let interval = CheckInInterval::parse(policy.check_in_interval.as_deref()?)?;
-    Some((
-        interval,
-        policy.check_in_interval_count?,
-        license.last_check_in_at?,
-    ))
+    Some((interval, policy.check_in_interval_count?, license.last_check_in_at?))
 }
 
 /// When the license must check in next (08 §2); `None` when it need not.
@@ -84,27 +78,20 @@ pub fn next_check_in(license: &License, policy: &Policy) -> Option<Time> {
 /// The last check-in lies more than count × interval before `now` (08 §10). The interval is subtracted from `now`, which on
 /// the calendar is not the same as adding it to the check-in.
 pub fn check_in_overdue(license: &License, policy: &Policy, now: Time) -> bool {
-    check_in(license, policy)
-        .is_some_and(|(interval, count, last)| last < duration::sub_interval(now, interval, count))
+    check_in(license, policy).is_some_and(|(interval, count, last)| last < duration::sub_interval(now, interval, count))
 }
 
 /// The expiry that an occurrence of `basis` gives (07 §2.7, 08 §4.2, §4.5): now + duration when that is the policy's basis and
 /// it has a duration. For licenses without expiry only.
 pub fn initial_expiry(policy: &Policy, now: Time, basis: ExpirationBasis) -> Option<Time> {
-    let seconds = policy
-        .duration
-        .filter(|_| policy.expiration_basis == basis)?;
+    let seconds = policy.duration.filter(|_| policy.expiration_basis == basis)?;
     Some(duration::add(now, seconds))
 }
 
 /// The expiry after a renewal (08 §7, D25), or the detail of the 422 without code and source.
 pub fn renewed_expiry(license: &License, policy: &Policy, now: Time) -> Result<Time, &'static str> {
-    let seconds = policy
-        .duration
-        .ok_or("cannot be renewed because the policy does not have a duration")?;
-    let expiry = license
-        .expires_at
-        .ok_or("cannot be renewed because it does not have an expiry")?;
+    let seconds = policy.duration.ok_or("cannot be renewed because the policy does not have a duration")?;
+    let expiry = license.expires_at.ok_or("cannot be renewed because it does not have an expiry")?;
     let start = match policy.renewal_basis {
         RenewalBasis::FromExpiry => expiry,
         RenewalBasis::FromNow => now,
@@ -183,52 +170,17 @@ mod tests {
         let cases: [(&str, bool, Change, LicenseStatus); 20] = [
             ("fresh", false, |_| (), Active),
             ("owner banned", true, |_| (), Banned),
-            (
-                "banned before suspended",
-                true,
-                |l| l.suspended = true,
-                Banned,
-            ),
+            ("banned before suspended", true, |l| l.suspended = true, Banned),
             ("suspended", false, |l| l.suspended = true, Suspended),
-            (
-                "suspended before expired",
-                false,
-                |l| (l.suspended, l.expires_at) = (true, at(-1)),
-                Suspended,
-            ),
+            ("suspended before expired", false, |l| (l.suspended, l.expires_at) = (true, at(-1)), Suspended),
             ("expired", false, |l| l.expires_at = at(-1), Expired),
             ("expires now", false, |l| l.expires_at = at(0), Active),
             ("expires next", false, |l| l.expires_at = at(1), Expiring),
-            (
-                "expires in less than 72 h",
-                false,
-                |l| l.expires_at = at(72 * HOUR - 1),
-                Expiring,
-            ),
-            (
-                "expires in 72 h",
-                false,
-                |l| l.expires_at = at(72 * HOUR),
-                Active,
-            ),
-            (
-                "expiring before inactive",
-                false,
-                |l| (l.expires_at, l.created_at) = (at(1), Time(0)),
-                Expiring,
-            ),
-            (
-                "old and silent",
-                false,
-                |l| l.created_at = Time(NOW.0 - 90 * DAY - 1),
-                Inactive,
-            ),
-            (
-                "90 days old",
-                false,
-                |l| l.created_at = Time(NOW.0 - 90 * DAY),
-                Active,
-            ),
+            ("expires in less than 72 h", false, |l| l.expires_at = at(72 * HOUR - 1), Expiring),
+            ("expires in 72 h", false, |l| l.expires_at = at(72 * HOUR), Active),
+            ("expiring before inactive", false, |l| (l.expires_at, l.created_at) = (at(1), Time(0)), Expiring),
+            ("old and silent", false, |l| l.created_at = Time(NOW.0 - 90 * DAY - 1), Inactive),
+            ("90 days old", false, |l| l.created_at = Time(NOW.0 - 90 * DAY), Active),
             (
                 "old, all signs old",
                 false,
@@ -240,42 +192,12 @@ mod tests {
                 },
                 Inactive,
             ),
-            (
-                "validated",
-                false,
-                |l| (l.created_at, l.last_validated_at) = (Time(0), at(-90 * DAY)),
-                Active,
-            ),
-            (
-                "checked out",
-                false,
-                |l| (l.created_at, l.last_check_out_at) = (Time(0), at(-90 * DAY)),
-                Active,
-            ),
-            (
-                "checked in",
-                false,
-                |l| (l.created_at, l.last_check_in_at) = (Time(0), at(-90 * DAY)),
-                Active,
-            ),
-            (
-                "far future",
-                false,
-                |l| l.expires_at = Some(Time(i64::MAX)),
-                Active,
-            ),
-            (
-                "far past",
-                false,
-                |l| l.expires_at = Some(Time(i64::MIN)),
-                Expired,
-            ),
-            (
-                "inactive, expires now",
-                false,
-                |l| (l.expires_at, l.created_at) = (at(0), Time(0)),
-                Inactive,
-            ),
+            ("validated", false, |l| (l.created_at, l.last_validated_at) = (Time(0), at(-90 * DAY)), Active),
+            ("checked out", false, |l| (l.created_at, l.last_check_out_at) = (Time(0), at(-90 * DAY)), Active),
+            ("checked in", false, |l| (l.created_at, l.last_check_in_at) = (Time(0), at(-90 * DAY)), Active),
+            ("far future", false, |l| l.expires_at = Some(Time(i64::MAX)), Active),
+            ("far past", false, |l| l.expires_at = Some(Time(i64::MIN)), Expired),
+            ("inactive, expires now", false, |l| (l.expires_at, l.created_at) = (at(0), Time(0)), Inactive),
         ];
         for (name, banned, change, expected) in cases {
             let mut license = license();
@@ -305,18 +227,11 @@ mod tests {
             policy.check_in_interval_count = Some(count);
             let mut license = license();
             license.last_check_in_at = Some(time(last));
-            assert_eq!(
-                next_check_in(&license, &policy),
-                Some(time(next)),
-                "{interval}"
-            );
+            assert_eq!(next_check_in(&license, &policy), Some(time(next)), "{interval}");
             let edge = time(overdue_from);
             assert!(!check_in_overdue(&license, &policy, edge), "{interval}");
             if interval != "month" {
-                assert!(
-                    check_in_overdue(&license, &policy, Time(edge.0 + 1)),
-                    "{interval}"
-                );
+                assert!(check_in_overdue(&license, &policy, Time(edge.0 + 1)), "{interval}");
             }
         }
     }
@@ -335,11 +250,7 @@ mod tests {
             ("2024-02-29T23:00:00Z", false),
             ("2024-03-01T00:00:00Z", true),
         ] {
-            assert_eq!(
-                check_in_overdue(&license, &policy, time(now)),
-                overdue,
-                "{now}"
-            );
+            assert_eq!(check_in_overdue(&license, &policy, time(now)), overdue, "{now}");
         }
     }
 
@@ -350,9 +261,7 @@ mod tests {
         let cases: [(&str, Change); 5] = [
             ("not required", |_, p| p.require_check_in = false),
             ("no interval", |_, p| p.check_in_interval = None),
-            ("unknown interval", |_, p| {
-                p.check_in_interval = Some("hour".to_owned())
-            }),
+            ("unknown interval", |_, p| p.check_in_interval = Some("hour".to_owned())),
             ("no count", |_, p| p.check_in_interval_count = None),
             ("never checked in", |l, _| l.last_check_in_at = None),
         ];
@@ -375,20 +284,13 @@ mod tests {
     #[test]
     fn the_policys_basis_starts_the_expiry() {
         for &basis in ExpirationBasis::ALL {
-            let policy = Policy {
-                expiration_basis: basis,
-                duration: Some(2_629_746),
-                ..policy()
-            };
+            let policy = Policy { expiration_basis: basis, duration: Some(2_629_746), ..policy() };
             for &occurred in ExpirationBasis::ALL {
                 let expiry = initial_expiry(&policy, time("2024-01-31T00:00:00Z"), occurred);
                 let expected = (basis == occurred).then(|| time("2024-02-29T00:00:00Z"));
                 assert_eq!(expiry, expected, "{basis:?} {occurred:?}");
             }
-            let perpetual = Policy {
-                duration: None,
-                ..policy
-            };
+            let perpetual = Policy { duration: None, ..policy };
             assert_eq!(initial_expiry(&perpetual, NOW, basis), None);
         }
     }
@@ -396,11 +298,7 @@ mod tests {
     // 08 §7 renew, 07 §2.7
     #[test]
     fn renewals_start_at_expiry_or_now() {
-        let (past, now, future) = (
-            "2024-01-10T00:00:00Z",
-            "2024-03-10T00:00:00Z",
-            "2024-05-10T00:00:00Z",
-        );
+        let (past, now, future) = ("2024-01-10T00:00:00Z", "2024-03-10T00:00:00Z", "2024-05-10T00:00:00Z");
         for (basis, expiry, expected) in [
             // may stay in the past
             (RenewalBasis::FromExpiry, past, "2024-02-10T00:00:00Z"),
@@ -408,40 +306,21 @@ mod tests {
             (RenewalBasis::FromNow, past, "2024-04-10T00:00:00Z"),
             (RenewalBasis::FromNow, future, "2024-04-10T00:00:00Z"),
             (RenewalBasis::FromNowIfExpired, past, "2024-04-10T00:00:00Z"),
-            (
-                RenewalBasis::FromNowIfExpired,
-                future,
-                "2024-06-10T00:00:00Z",
-            ),
+            (RenewalBasis::FromNowIfExpired, future, "2024-06-10T00:00:00Z"),
             (RenewalBasis::FromNowIfExpired, now, "2024-04-10T00:00:00Z"),
         ] {
-            let policy = Policy {
-                renewal_basis: basis,
-                duration: Some(2_629_746),
-                ..policy()
-            };
-            let license = License {
-                expires_at: Some(time(expiry)),
-                ..license()
-            };
+            let policy = Policy { renewal_basis: basis, duration: Some(2_629_746), ..policy() };
+            let license = License { expires_at: Some(time(expiry)), ..license() };
             let renewed = renewed_expiry(&license, &policy, time(now));
             assert_eq!(renewed, Ok(time(expected)), "{basis:?} {expiry}");
         }
         let no_duration = Err("cannot be renewed because the policy does not have a duration");
         let no_expiry = Err("cannot be renewed because it does not have an expiry");
-        for (seconds, expiry, expected) in [
-            (None, Some(NOW), no_duration),
-            (None, None, no_duration),
-            (Some(86_400), None, no_expiry),
-        ] {
-            let policy = Policy {
-                duration: seconds,
-                ..policy()
-            };
-            let license = License {
-                expires_at: expiry,
-                ..license()
-            };
+        for (seconds, expiry, expected) in
+            [(None, Some(NOW), no_duration), (None, None, no_duration), (Some(86_400), None, no_expiry)]
+        {
+            let policy = Policy { duration: seconds, ..policy() };
+            let license = License { expires_at: expiry, ..license() };
             assert_eq!(renewed_expiry(&license, &policy, NOW), expected);
         }
     }
@@ -456,15 +335,8 @@ mod tests {
             (ResetExpiry, Some(86_400), at(DAY)),
             (ResetExpiry, None, None),
         ] {
-            let policy = Policy {
-                transfer_strategy: strategy,
-                duration: seconds,
-                ..policy()
-            };
-            let license = License {
-                expires_at: at(5),
-                ..license()
-            };
+            let policy = Policy { transfer_strategy: strategy, duration: seconds, ..policy() };
+            let license = License { expires_at: at(5), ..license() };
             assert_eq!(transferred_expiry(&license, &policy, NOW), expected);
         }
     }
@@ -472,20 +344,11 @@ mod tests {
     // 08 §2 `protected`
     #[test]
     fn protection_falls_back_to_the_policy() {
-        for (own, inherited, expected) in [
-            (None, false, false),
-            (None, true, true),
-            (Some(false), true, false),
-            (Some(true), false, true),
-        ] {
-            let policy = Policy {
-                protected: inherited,
-                ..policy()
-            };
-            let license = License {
-                protected: own,
-                ..license()
-            };
+        for (own, inherited, expected) in
+            [(None, false, false), (None, true, true), (Some(false), true, false), (Some(true), false, true)]
+        {
+            let policy = Policy { protected: inherited, ..policy() };
+            let license = License { protected: own, ..license() };
             assert_eq!(protected(&license, &policy), expected);
         }
     }
@@ -501,25 +364,10 @@ mod tests {
             (S::Mixed, true, true, true),
             (S::None, false, false, false),
         ] {
-            let policy = Policy {
-                authentication_strategy: strategy,
-                ..policy()
-            };
-            assert_eq!(
-                authentication_allows(&policy, Credential::Token),
-                token,
-                "{strategy:?}"
-            );
-            assert_eq!(
-                authentication_allows(&policy, Credential::Key),
-                key,
-                "{strategy:?}"
-            );
-            assert_eq!(
-                authentication_allows(&policy, Credential::Session),
-                session,
-                "{strategy:?}"
-            );
+            let policy = Policy { authentication_strategy: strategy, ..policy() };
+            assert_eq!(authentication_allows(&policy, Credential::Token), token, "{strategy:?}");
+            assert_eq!(authentication_allows(&policy, Credential::Key), key, "{strategy:?}");
+            assert_eq!(authentication_allows(&policy, Credential::Session), session, "{strategy:?}");
         }
     }
 }

@@ -1,8 +1,6 @@
 //! Limits of machines, processes and users, and how far they may be exceeded (08 §2, §9.7, 10 §1.6, §3.4).
 
-use super::{
-    License, Machine, MachineLeasingStrategy, OverageStrategy, Policy, ProcessLeasingStrategy,
-};
+use super::{License, Machine, MachineLeasingStrategy, OverageStrategy, Policy, ProcessLeasingStrategy};
 
 /// The limit that holds (08 §2): the license's own non-zero one, else the policy's. `None` is unlimited.
 pub fn effective(license_override: Option<i64>, policy: Option<i64>) -> Option<i64> {
@@ -83,10 +81,7 @@ fn exceeded(
     if overage_allowed(policy.overage_strategy, count, limit) {
         return None;
     }
-    Some(LimitError {
-        code,
-        detail: format!("{what} has exceeded maximum allowed for {whom} ({limit})"),
-    })
+    Some(LimitError { code, detail: format!("{what} has exceeded maximum allowed for {whom} ({limit})") })
 }
 
 /// The limits on saving a machine (10 §1.6), pointer `/data`, in the order machines, cores, memory, disk. `others` are the
@@ -104,34 +99,12 @@ pub fn check_machine(
         MachineLeasingStrategy::PerUser => "user",
     };
     let sum = |others: i64, own: Option<i64>| others.saturating_add(own.unwrap_or(0));
-    let max_machines = limits
-        .max_machines
-        .filter(|_| creating && others.machines > 0);
+    let max_machines = limits.max_machines.filter(|_| creating && others.machines > 0);
     [
-        (
-            sum(others.machines, Some(1)),
-            max_machines,
-            "MACHINE_LIMIT_EXCEEDED",
-            "machine count",
-        ),
-        (
-            sum(others.cores, machine.cores),
-            limits.max_cores,
-            "MACHINE_CORE_LIMIT_EXCEEDED",
-            "machine core count",
-        ),
-        (
-            sum(others.memory, machine.memory),
-            limits.max_memory,
-            "MACHINE_MEMORY_LIMIT_EXCEEDED",
-            "machine memory",
-        ),
-        (
-            sum(others.disk, machine.disk),
-            limits.max_disk,
-            "MACHINE_DISK_LIMIT_EXCEEDED",
-            "machine disk",
-        ),
+        (sum(others.machines, Some(1)), max_machines, "MACHINE_LIMIT_EXCEEDED", "machine count"),
+        (sum(others.cores, machine.cores), limits.max_cores, "MACHINE_CORE_LIMIT_EXCEEDED", "machine core count"),
+        (sum(others.memory, machine.memory), limits.max_memory, "MACHINE_MEMORY_LIMIT_EXCEEDED", "machine memory"),
+        (sum(others.disk, machine.disk), limits.max_disk, "MACHINE_DISK_LIMIT_EXCEEDED", "machine disk"),
     ]
     .into_iter()
     .filter_map(|(count, limit, code, what)| exceeded(policy, count, limit, code, what, whom))
@@ -148,27 +121,13 @@ pub fn check_process(policy: &Policy, max: Option<i64>, count_others: i64) -> Op
         ProcessLeasingStrategy::PerUser => "user",
     };
     let count = count_others.saturating_add(1);
-    exceeded(
-        policy,
-        count,
-        max,
-        "MACHINE_PROCESS_LIMIT_EXCEEDED",
-        "process count",
-        whom,
-    )
+    exceeded(policy, count, max, "MACHINE_PROCESS_LIMIT_EXCEEDED", "process count", whom)
 }
 
 /// The limit on the users of a license (08 §9.4, §9.5, §9.7), pointer `/data/relationships/users`. `max` is the effective
 /// `maxUsers`; `count` the users after the change, attached ones and the owner.
 pub fn check_users(policy: &Policy, max: Option<i64>, count: i64) -> Option<LimitError> {
-    exceeded(
-        policy,
-        count,
-        max,
-        "USER_LIMIT_EXCEEDED",
-        "user count",
-        "license",
-    )
+    exceeded(policy, count, max, "USER_LIMIT_EXCEEDED", "user count", "license")
 }
 
 #[cfg(test)]
@@ -188,12 +147,7 @@ mod tests {
 
     fn machine(cores: Option<i64>, memory: Option<i64>, disk: Option<i64>) -> Machine {
         let base = Machine::new(Uuid::nil(), Uuid::nil(), None, Time(0));
-        Machine {
-            cores,
-            memory,
-            disk,
-            ..base
-        }
+        Machine { cores, memory, disk, ..base }
     }
 
     // 08 §2: "override if it is set and non-zero, else the policy's"; policy zeros are real
@@ -267,26 +221,12 @@ mod tests {
             (Allow200, 0, 0),
             (NoOverage, i64::MAX - 1, i64::MAX - 1),
         ] {
-            assert!(
-                overage_allowed(strategy, most, limit),
-                "{strategy:?} {limit}"
-            );
-            assert!(
-                !overage_allowed(strategy, most + 1, limit),
-                "{strategy:?} {limit}"
-            );
+            assert!(overage_allowed(strategy, most, limit), "{strategy:?} {limit}");
+            assert!(!overage_allowed(strategy, most + 1, limit), "{strategy:?} {limit}");
         }
         // beyond what a double can tell apart: 1.25 × 4·10^18 = 5·10^18
-        assert!(overage_allowed(
-            Allow125,
-            5_000_000_000_000_000_000,
-            4_000_000_000_000_000_000
-        ));
-        assert!(!overage_allowed(
-            Allow125,
-            5_000_000_000_000_000_001,
-            4_000_000_000_000_000_000
-        ));
+        assert!(overage_allowed(Allow125, 5_000_000_000_000_000_000, 4_000_000_000_000_000_000));
+        assert!(!overage_allowed(Allow125, 5_000_000_000_000_000_001, 4_000_000_000_000_000_000));
         assert!(overage_allowed(Allow200, i64::MAX, i64::MAX));
         assert!(overage_allowed(AlwaysAllow, i64::MAX, 0));
     }
@@ -302,18 +242,10 @@ mod tests {
             max_disk: Some(1000),
             ..Default::default()
         };
-        let others = MachineCounts {
-            machines: 2,
-            cores: 6,
-            memory: 60,
-            disk: 600,
-        };
+        let others = MachineCounts { machines: 2, cores: 6, memory: 60, disk: 600 };
         let large = machine(Some(3), Some(41), Some(401));
         let details = |errors: Vec<LimitError>| -> Vec<String> {
-            errors
-                .into_iter()
-                .map(|e| format!("{} {}", e.code, e.detail))
-                .collect()
+            errors.into_iter().map(|e| format!("{} {}", e.code, e.detail)).collect()
         };
         assert_eq!(
             details(check_machine(&policy, &limits, &others, &large, true)),
@@ -334,54 +266,21 @@ mod tests {
             ]
         );
         let fitting = machine(Some(2), Some(40), Some(400));
-        assert_eq!(
-            check_machine(&policy, &limits, &others, &fitting, false),
-            []
-        );
+        assert_eq!(check_machine(&policy, &limits, &others, &fitting, false), []);
     }
 
     // 10 §1.6, the notes
     #[test]
     fn machine_limits_by_case() {
         let bare = machine(None, None, None);
-        let count = |machines| MachineCounts {
-            machines,
-            ..Default::default()
-        };
-        let machines = |max| EffectiveLimits {
-            max_machines: max,
-            ..Default::default()
-        };
+        let count = |machines| MachineCounts { machines, ..Default::default() };
+        let machines = |max| EffectiveLimits { max_machines: max, ..Default::default() };
         for (name, strategy, limits, others, expected) in [
-            (
-                "null is unlimited",
-                NoOverage,
-                machines(None),
-                count(1000),
-                0,
-            ),
-            (
-                "exceeded means more than max",
-                NoOverage,
-                machines(Some(2)),
-                count(1),
-                0,
-            ),
+            ("null is unlimited", NoOverage, machines(None), count(1000), 0),
+            ("exceeded means more than max", NoOverage, machines(Some(2)), count(1), 0),
             ("one too many", NoOverage, machines(Some(2)), count(2), 1),
-            (
-                "the first of a bucket, max 0",
-                NoOverage,
-                machines(Some(0)),
-                count(0),
-                0,
-            ),
-            (
-                "the second, max 0",
-                NoOverage,
-                machines(Some(0)),
-                count(1),
-                1,
-            ),
+            ("the first of a bucket, max 0", NoOverage, machines(Some(0)), count(0), 0),
+            ("the second, max 0", NoOverage, machines(Some(0)), count(1), 1),
             ("x1.25 inclusive", Allow125, machines(Some(4)), count(4), 0),
             ("beyond x1.25", Allow125, machines(Some(4)), count(5), 1),
             ("x1.5 inclusive", Allow150, machines(Some(4)), count(5), 0),
@@ -392,50 +291,26 @@ mod tests {
             (
                 "already over, though this machine has none",
                 NoOverage,
-                EffectiveLimits {
-                    max_cores: Some(4),
-                    ..Default::default()
-                },
-                MachineCounts {
-                    machines: 1,
-                    cores: 5,
-                    ..Default::default()
-                },
+                EffectiveLimits { max_cores: Some(4), ..Default::default() },
+                MachineCounts { machines: 1, cores: 5, ..Default::default() },
                 1,
             ),
             (
                 "always skips cores too",
                 AlwaysAllow,
-                EffectiveLimits {
-                    max_cores: Some(4),
-                    ..Default::default()
-                },
-                MachineCounts {
-                    machines: 1,
-                    cores: 5,
-                    ..Default::default()
-                },
+                EffectiveLimits { max_cores: Some(4), ..Default::default() },
+                MachineCounts { machines: 1, cores: 5, ..Default::default() },
                 0,
             ),
             (
                 "saturates",
                 NoOverage,
-                EffectiveLimits {
-                    max_memory: Some(1),
-                    ..machines(Some(1))
-                },
-                MachineCounts {
-                    machines: i64::MAX,
-                    memory: i64::MAX,
-                    ..Default::default()
-                },
+                EffectiveLimits { max_memory: Some(1), ..machines(Some(1)) },
+                MachineCounts { machines: i64::MAX, memory: i64::MAX, ..Default::default() },
                 2,
             ),
         ] {
-            let policy = Policy {
-                overage_strategy: strategy,
-                ..policy()
-            };
+            let policy = Policy { overage_strategy: strategy, ..policy() };
             let errors = check_machine(&policy, &limits, &others, &bare, true);
             assert_eq!(errors.len(), expected, "{name}");
         }
@@ -444,19 +319,9 @@ mod tests {
     // 10 §1.6: the first machine's cores are judged all the same
     #[test]
     fn the_first_machine_is_free_of_the_machine_limit_only() {
-        let limits = EffectiveLimits {
-            max_machines: Some(0),
-            max_cores: Some(1),
-            ..Default::default()
-        };
+        let limits = EffectiveLimits { max_machines: Some(0), max_cores: Some(1), ..Default::default() };
         let others = MachineCounts::default();
-        let errors = check_machine(
-            &policy(),
-            &limits,
-            &others,
-            &machine(Some(2), None, None),
-            true,
-        );
+        let errors = check_machine(&policy(), &limits, &others, &machine(Some(2), None, None), true);
         assert_eq!(errors.len(), 1);
         assert_eq!(errors[0].code, "MACHINE_CORE_LIMIT_EXCEEDED");
     }
@@ -480,19 +345,9 @@ mod tests {
             (PerMachine, Allow200, Some(4), 8, Some("machine (4)")),
             // no first-one-free rule
             (PerMachine, NoOverage, Some(0), 0, Some("machine (0)")),
-            (
-                PerMachine,
-                NoOverage,
-                Some(1),
-                i64::MAX,
-                Some("machine (1)"),
-            ),
+            (PerMachine, NoOverage, Some(1), i64::MAX, Some("machine (1)")),
         ] {
-            let policy = Policy {
-                process_leasing_strategy: leasing,
-                overage_strategy: strategy,
-                ..policy()
-            };
+            let policy = Policy { process_leasing_strategy: leasing, overage_strategy: strategy, ..policy() };
             let expected = expected.map(|whom| LimitError {
                 code: "MACHINE_PROCESS_LIMIT_EXCEEDED",
                 detail: format!("process count has exceeded maximum allowed for {whom}"),
@@ -516,10 +371,7 @@ mod tests {
             (Allow200, Some(2), 5, false),
             (AlwaysAllow, Some(2), 5000, true),
         ] {
-            let policy = Policy {
-                overage_strategy: strategy,
-                ..policy()
-            };
+            let policy = Policy { overage_strategy: strategy, ..policy() };
             let error = check_users(&policy, max, count);
             assert_eq!(error.is_none(), allowed, "{strategy:?} {max:?} {count}");
             if let (Some(error), Some(max)) = (error, max) {

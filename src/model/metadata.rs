@@ -37,13 +37,8 @@ pub fn check_depth(metadata: &Json) -> Option<Vec<PathPart>> {
             found
         };
         match value {
-            Json::Obj(members) => members
-                .iter()
-                .any(|(key, child)| enter(PathPart::Key(key.to_string()), child)),
-            Json::Arr(items) => items
-                .iter()
-                .enumerate()
-                .any(|(at, child)| enter(PathPart::Index(at), child)),
+            Json::Obj(members) => members.iter().any(|(key, child)| enter(PathPart::Key(key.to_string()), child)),
+            Json::Arr(items) => items.iter().enumerate().any(|(at, child)| enter(PathPart::Index(at), child)),
             _ => false,
         }
     }
@@ -58,9 +53,7 @@ pub fn check_size(compact_text: &str, metadata: &Json) -> Result<(), String> {
         return Err(format!("too large (exceeded limit of {MAX_BYTES} bytes)"));
     }
     if levels(metadata) > MAX_LEVELS {
-        return Err(format!(
-            "too many items (exceeded limit of {MAX_LEVELS} items)"
-        ));
+        return Err(format!("too many items (exceeded limit of {MAX_LEVELS} items)"));
     }
     if keys(metadata) > MAX_KEYS {
         return Err(format!("too many keys (exceeded limit of {MAX_KEYS} keys)"));
@@ -113,12 +106,12 @@ pub fn matches(stored: &Json, query: &[(String, MetadataQuery)]) -> bool {
 fn contains(stored: &Json, query: &MetadataQuery) -> bool {
     match (stored, query) {
         (Json::Str(stored), MetadataQuery::Scalar(text)) => stored == text,
-        (Json::Arr(items), MetadataQuery::Array(queries)) => queries
-            .iter()
-            .all(|query| items.iter().any(|item| contains(item, query))),
-        (Json::Obj(_), MetadataQuery::Object(queries)) => queries
-            .iter()
-            .all(|(key, query)| stored.get(key).is_some_and(|v| contains(v, query))),
+        (Json::Arr(items), MetadataQuery::Array(queries)) => {
+            queries.iter().all(|query| items.iter().any(|item| contains(item, query)))
+        }
+        (Json::Obj(_), MetadataQuery::Object(queries)) => {
+            queries.iter().all(|(key, query)| stored.get(key).is_some_and(|v| contains(v, query)))
+        }
         _ => false,
     }
 }
@@ -137,10 +130,7 @@ fn reads_as(text: &str, stored: &Json) -> bool {
 /// `^\d+$` or `^\d+\.\d+$`.
 fn is_number(text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    text.split_once('.')
-        .map_or(digits(text), |(integer, fraction)| {
-            digits(integer) && digits(fraction)
-        })
+    text.split_once('.').map_or(digits(text), |(integer, fraction)| digits(integer) && digits(fraction))
 }
 
 /// A decimal number in one form for each value: `±0.digits × 10^exponent`, without zeros at either end of the digits.
@@ -161,11 +151,7 @@ impl Decimal {
         let (mantissa, exponent) = match text.split_once(['e', 'E']) {
             // An exponent beyond 64 bits: no value that a query can express; the sign alone keeps it apart.
             Some((mantissa, exponent)) => {
-                let far = if exponent.starts_with('-') {
-                    i64::MIN
-                } else {
-                    i64::MAX
-                };
+                let far = if exponent.starts_with('-') { i64::MIN } else { i64::MAX };
                 (mantissa, exponent.parse().unwrap_or(far))
             }
             None => (text, 0),
@@ -174,11 +160,7 @@ impl Decimal {
         let digits = format!("{integer}{fraction}");
         let significant = digits.trim_start_matches('0');
         if significant.is_empty() {
-            return Decimal {
-                negative: false,
-                digits: String::new(),
-                exponent: 0,
-            };
+            return Decimal { negative: false, digits: String::new(), exponent: 0 };
         }
         // Texts are bounded by the size of a request, so lengths fit.
         let point = integer.len() as i64 - (digits.len() - significant.len()) as i64;
@@ -221,14 +203,8 @@ mod tests {
             (r#"{"a":{"b":{"c":{}}}}"#, Some("/a/b/c")),
             (r#"{"a":{"b":{"c":[]}}}"#, Some("/a/b/c")),
             (r#"{"desk":{"drawers":["x",[]]}}"#, Some("/desk/drawers/#1")),
-            (
-                r#"{"desk":{"drawers":[{"x":[]}]}}"#,
-                Some("/desk/drawers/#0"),
-            ),
-            (
-                r#"{"z":{"y":[1,{},[]]},"a":{"b":{"c":[]}}}"#,
-                Some("/z/y/#1"),
-            ),
+            (r#"{"desk":{"drawers":[{"x":[]}]}}"#, Some("/desk/drawers/#0")),
+            (r#"{"z":{"y":[1,{},[]]},"a":{"b":{"c":[]}}}"#, Some("/z/y/#1")),
         ] {
             let found = check_depth(&json(text)).map(|path| pointer(&path));
             assert_eq!(found.as_deref(), expected, "{text}");
@@ -257,10 +233,7 @@ mod tests {
             (format!("{{\"a\":{}}}", object(64)), too_many.clone()),
             (format!("{{\"a\":[{}]}}", object(64)), too_many),
             (r#"{"a":{"b":{"c":{}}}}"#.to_owned(), Ok(())),
-            (
-                r#"{"a":{"b":{"c":{"d":{}}}}}"#.to_owned(),
-                Err("too many items (exceeded limit of 4 items)".to_owned()),
-            ),
+            (r#"{"a":{"b":{"c":{"d":{}}}}}"#.to_owned(), Err("too many items (exceeded limit of 4 items)".to_owned())),
         ] {
             assert_eq!(check_size(&text, &json(&text)), expected, "{text:.60}");
         }
@@ -295,18 +268,8 @@ mod tests {
             (r#"{"n":1.25}"#, "n", "1.2", false),
             (r#"{"n":10}"#, "n", "1", false),
             (r#"{"n":1e99999999999999999999}"#, "n", "1", false),
-            (
-                r#"{"n":123456789012345678901234567890}"#,
-                "n",
-                "123456789012345678901234567890",
-                true,
-            ),
-            (
-                r#"{"n":123456789012345678901234567891}"#,
-                "n",
-                "123456789012345678901234567890",
-                false,
-            ),
+            (r#"{"n":123456789012345678901234567890}"#, "n", "123456789012345678901234567890", true),
+            (r#"{"n":123456789012345678901234567891}"#, "n", "123456789012345678901234567890", false),
             // only unsigned plain decimals are read as numbers
             (r#"{"n":-4}"#, "n", "-4", false),
             (r#"{"n":-4}"#, "n", "4", false),
@@ -323,11 +286,7 @@ mod tests {
             (r#"{"x":["a"]}"#, "x", "a", false),
             (r#"{"x":{"a":"b"}}"#, "x", "b", false),
         ] {
-            assert_eq!(
-                matches(&json(stored), &[scalar(key, text)]),
-                expected,
-                "{stored} {key}={text}"
-            );
+            assert_eq!(matches(&json(stored), &[scalar(key, text)]), expected, "{stored} {key}={text}");
         }
     }
 
@@ -338,39 +297,19 @@ mod tests {
         let s = |text: &str| Scalar(text.to_owned());
         let o = |key: &str, query| Object(vec![(key.to_owned(), query)]);
         for (stored, query, expected) in [
-            (
-                r#"{"board":{"slots":"4","cpu":"x"}}"#,
-                o("slots", s("4")),
-                true,
-            ),
+            (r#"{"board":{"slots":"4","cpu":"x"}}"#, o("slots", s("4")), true),
             (r#"{"board":{"slots":4}}"#, o("slots", s("4")), false),
             (r#"{"board":{"slots":true}}"#, o("slots", s("true")), false),
             (r#"{"board":{"slot_no":"4"}}"#, o("slot_no", s("4")), true),
             (r#"{"board":{"slot_no":"4"}}"#, o("slotNo", s("4")), false),
             (r#"{"board":{"a":{"b":"c"}}}"#, o("a", o("b", s("c"))), true),
-            (
-                r#"{"board":{"a":{"b":"c"}}}"#,
-                o("a", o("b", s("d"))),
-                false,
-            ),
-            (
-                r#"{"board":{"a":"1","b":"2"}}"#,
-                Object(vec![("a".to_owned(), s("1")), ("b".to_owned(), s("3"))]),
-                false,
-            ),
+            (r#"{"board":{"a":{"b":"c"}}}"#, o("a", o("b", s("d"))), false),
+            (r#"{"board":{"a":"1","b":"2"}}"#, Object(vec![("a".to_owned(), s("1")), ("b".to_owned(), s("3"))]), false),
             (r#"{"board":["1","2"]}"#, Array(vec![s("2")]), true),
-            (
-                r#"{"board":["1","2"]}"#,
-                Array(vec![s("2"), s("1"), s("2")]),
-                true,
-            ),
+            (r#"{"board":["1","2"]}"#, Array(vec![s("2"), s("1"), s("2")]), true),
             (r#"{"board":["1","2"]}"#, Array(vec![s("2"), s("3")]), false),
             (r#"{"board":[1,2]}"#, Array(vec![s("1")]), false),
-            (
-                r#"{"board":[{"a":"1","b":"2"}]}"#,
-                Array(vec![o("a", s("1"))]),
-                true,
-            ),
+            (r#"{"board":[{"a":"1","b":"2"}]}"#, Array(vec![o("a", s("1"))]), true),
             (r#"{"board":"1"}"#, Array(vec![s("1")]), false),
             (r#"{"board":["1"]}"#, o("a", s("1")), false),
         ] {

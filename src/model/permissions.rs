@@ -238,15 +238,16 @@ static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
     let mut names: Vec<&'static str> =
         file.permissions.into_iter().map(|name| &*Box::leak(name.into_boxed_str())).collect();
     names.sort_unstable();
-    let by_name: HashMap<_, _> =
-        names.iter().enumerate().map(|(i, &name)| (name, Permission(i as u8))).collect();
+    let by_name: HashMap<_, _> = names.iter().enumerate().map(|(i, &name)| (name, Permission(i as u8))).collect();
     // `PermissionSet::from_names` needs the catalogue itself, so the sets are put together by hand.
     let set = |list: &[String]| {
         list.iter().filter_map(|name| by_name.get(name.as_str())).fold(PermissionSet::default(), |set, &p| set.with(p))
     };
     let roles = Role::ALL
         .iter()
-        .map(|role| file.roles.get(role.as_str()).map(|sets| (set(&sets.allowed), set(&sets.default))).unwrap_or_default())
+        .map(|role| {
+            file.roles.get(role.as_str()).map(|sets| (set(&sets.allowed), set(&sets.default))).unwrap_or_default()
+        })
         .collect();
     Catalogue { names, by_name, roles }
 });

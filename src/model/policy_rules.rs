@@ -2,8 +2,8 @@
 //! in. That enum values, presence and lengths are right is checked where attributes are read.
 
 use super::{
-    CheckInInterval, HeartbeatBasis, HeartbeatCullStrategy, HeartbeatResurrectionStrategy,
-    KeyScheme, OverageStrategy, Policy,
+    CheckInInterval, HeartbeatBasis, HeartbeatCullStrategy, HeartbeatResurrectionStrategy, KeyScheme, OverageStrategy,
+    Policy,
 };
 
 /// One violated rule: 422, pointer `/data/attributes/<attribute>`.
@@ -37,11 +37,8 @@ pub fn apply_creation_defaults(policy: &mut Policy, heartbeat_basis_given: bool)
         policy.max_machines = Some(1);
     }
     if !heartbeat_basis_given {
-        policy.heartbeat_basis = if policy.require_heartbeat {
-            HeartbeatBasis::FromCreation
-        } else {
-            HeartbeatBasis::FromFirstPing
-        };
+        policy.heartbeat_basis =
+            if policy.require_heartbeat { HeartbeatBasis::FromCreation } else { HeartbeatBasis::FromFirstPing };
     }
 }
 
@@ -71,11 +68,7 @@ struct Rules(Vec<RuleError>);
 
 impl Rules {
     fn add(&mut self, attribute: &'static str, suffix: &'static str, detail: impl Into<String>) {
-        self.0.push(RuleError {
-            attribute,
-            suffix,
-            detail: detail.into(),
-        });
+        self.0.push(RuleError { attribute, suffix, detail: detail.into() });
     }
 
     fn invalid(&mut self, attribute: &'static str, detail: impl Into<String>) {
@@ -116,10 +109,7 @@ impl Rules {
     fn seconds(&mut self, attribute: &'static str, value: Option<i64>, min: i64, words: &str) {
         match value {
             Some(value) if (1..min).contains(&value) => {
-                self.invalid(
-                    attribute,
-                    format!("must be greater than or equal to {min} ({words})"),
-                );
+                self.invalid(attribute, format!("must be greater than or equal to {min} ({words})"));
             }
             _ => self.positive(attribute, value),
         }
@@ -128,22 +118,14 @@ impl Rules {
     /// 07 §2.1, §2.6
     fn duration(&mut self, policy: &Policy) {
         self.seconds("duration", policy.duration, 86_400, "1 day");
-        self.seconds(
-            "heartbeat_duration",
-            policy.heartbeat_duration,
-            60,
-            "1 minute",
-        );
+        self.seconds("heartbeat_duration", policy.heartbeat_duration, 60, "1 minute");
     }
 
     /// 07 §2.3
     fn machines(&mut self, policy: &Policy) {
         match policy.max_machines {
             Some(0) if policy.floating => {
-                self.invalid(
-                    "max_machines",
-                    "must be greater than or equal to 1 for floating policy",
-                );
+                self.invalid("max_machines", "must be greater than or equal to 1 for floating policy");
             }
             Some(n) if !policy.floating && n != 1 && (0..=INT4_MAX).contains(&n) => {
                 self.invalid("max_machines", "must be equal to 1 for non-floating policy");
@@ -157,19 +139,11 @@ impl Rules {
         if !policy.require_check_in {
             return;
         }
-        if policy
-            .check_in_interval
-            .as_deref()
-            .and_then(CheckInInterval::parse)
-            .is_none()
-        {
+        if policy.check_in_interval.as_deref().and_then(CheckInInterval::parse).is_none() {
             let detail = format!("must be one of: {}", CheckInInterval::NAMES.join(", "));
             self.add("check_in_interval", "NOT_ALLOWED", detail);
         }
-        if !policy
-            .check_in_interval_count
-            .is_some_and(|count| (1..=365).contains(&count))
-        {
+        if !policy.check_in_interval_count.is_some_and(|count| (1..=365).contains(&count)) {
             let detail = "must be a number between 1 and 365 inclusive";
             self.add("check_in_interval_count", "NOT_ALLOWED", detail);
         }
@@ -183,20 +157,17 @@ impl Rules {
             self.add("scheme", "NOT_ALLOWED", detail);
         }
         if legacy && !policy.encrypted {
-            self.invalid(
-                "scheme",
-                "must be encrypted when using LEGACY_ENCRYPT scheme",
-            );
+            self.invalid("scheme", "must be encrypted when using LEGACY_ENCRYPT scheme");
         }
     }
 
     /// 07 §2.6
     fn cull_strategy(&mut self, policy: &Policy, explicit: bool) {
-        let revives =
-            policy.heartbeat_resurrection_strategy == HeartbeatResurrectionStrategy::Always;
+        let revives = policy.heartbeat_resurrection_strategy == HeartbeatResurrectionStrategy::Always;
         let keeps = policy.heartbeat_cull_strategy == HeartbeatCullStrategy::KeepDead;
         if revives && !(explicit && keeps) {
-            let detail = "incompatible heartbeat cull strategy (must be KEEP_DEAD when resurrection strategy is ALWAYS_REVIVE)";
+            let detail =
+                "incompatible heartbeat cull strategy (must be KEEP_DEAD when resurrection strategy is ALWAYS_REVIVE)";
             self.add("heartbeat_cull_strategy", "NOT_ALLOWED", detail);
         }
     }
@@ -207,18 +178,10 @@ impl Rules {
             return;
         }
         if policy.encrypted {
-            self.add(
-                "encrypted",
-                "NOT_SUPPORTED",
-                "cannot be encrypted and use a pool",
-            );
+            self.add("encrypted", "NOT_SUPPORTED", "cannot be encrypted and use a pool");
         }
         if policy.scheme.is_some() {
-            self.add(
-                "scheme",
-                "NOT_SUPPORTED",
-                "cannot use a scheme and use a pool",
-            );
+            self.add("scheme", "NOT_SUPPORTED", "cannot use a scheme and use a pool");
         }
     }
 }
@@ -234,9 +197,7 @@ fn incompatible_overage(policy: &Policy) -> Option<String> {
     };
     let strategy = policy.overage_strategy.as_str();
     if !policy.floating {
-        return Some(format!(
-            "incompatible overage strategy (cannot use {strategy} for node-locked policy)"
-        ));
+        return Some(format!("incompatible overage strategy (cannot use {strategy} for node-locked policy)"));
     }
     [
         ("max machines", policy.max_machines),
@@ -249,9 +210,7 @@ fn incompatible_overage(policy: &Policy) -> Option<String> {
     .into_iter()
     .find(|(_, limit)| limit.is_some_and(|limit| limit % divisor != 0))
     .map(|(name, _)| {
-        format!(
-            "incompatible overage strategy (cannot use {strategy} with a {name} value not divisible by {divisor})"
-        )
+        format!("incompatible overage strategy (cannot use {strategy} with a {name} value not divisible by {divisor})")
     })
 }
 
@@ -273,10 +232,7 @@ mod tests {
 
     /// "CODE detail" of every error.
     fn errors(change: Change) -> Vec<String> {
-        check(&policy(change), false)
-            .into_iter()
-            .map(|error| format!("{} {}", error.code(), error.detail))
-            .collect()
+        check(&policy(change), false).into_iter().map(|error| format!("{} {}", error.code(), error.detail)).collect()
     }
 
     fn expect(cases: &[(Change, &[&str])]) {
@@ -290,32 +246,14 @@ mod tests {
     fn durations() {
         expect(&[
             (|_| (), &[]),
-            (
-                |p| p.duration = Some(0),
-                &["DURATION_INVALID must be greater than 0"],
-            ),
-            (
-                |p| p.duration = Some(i64::MIN),
-                &["DURATION_INVALID must be greater than 0"],
-            ),
-            (
-                |p| p.duration = Some(2_147_483_648),
-                &["DURATION_INVALID must be less than or equal to 2147483647"],
-            ),
+            (|p| p.duration = Some(0), &["DURATION_INVALID must be greater than 0"]),
+            (|p| p.duration = Some(i64::MIN), &["DURATION_INVALID must be greater than 0"]),
+            (|p| p.duration = Some(2_147_483_648), &["DURATION_INVALID must be less than or equal to 2147483647"]),
             (|p| p.duration = Some(2_147_483_647), &[]),
-            (
-                |p| p.duration = Some(86_399),
-                &["DURATION_INVALID must be greater than or equal to 86400 (1 day)"],
-            ),
-            (
-                |p| p.duration = Some(1),
-                &["DURATION_INVALID must be greater than or equal to 86400 (1 day)"],
-            ),
+            (|p| p.duration = Some(86_399), &["DURATION_INVALID must be greater than or equal to 86400 (1 day)"]),
+            (|p| p.duration = Some(1), &["DURATION_INVALID must be greater than or equal to 86400 (1 day)"]),
             (|p| p.duration = Some(86_400), &[]),
-            (
-                |p| p.heartbeat_duration = Some(0),
-                &["HEARTBEAT_DURATION_INVALID must be greater than 0"],
-            ),
+            (|p| p.heartbeat_duration = Some(0), &["HEARTBEAT_DURATION_INVALID must be greater than 0"]),
             (
                 |p| p.heartbeat_duration = Some(59),
                 &["HEARTBEAT_DURATION_INVALID must be greater than or equal to 60 (1 minute)"],
@@ -333,8 +271,7 @@ mod tests {
     fn max_machines() {
         const LOW: &str = "MAX_MACHINES_INVALID must be greater than or equal to 0";
         const HIGH: &str = "MAX_MACHINES_INVALID must be less than or equal to 2147483647";
-        const FLOATING: &str =
-            "MAX_MACHINES_INVALID must be greater than or equal to 1 for floating policy";
+        const FLOATING: &str = "MAX_MACHINES_INVALID must be greater than or equal to 1 for floating policy";
         const LOCKED: &str = "MAX_MACHINES_INVALID must be equal to 1 for non-floating policy";
         for (floating, max, expected) in [
             (true, None, None),
@@ -354,10 +291,8 @@ mod tests {
             let mut policy = policy(|_| ());
             policy.floating = floating;
             policy.max_machines = max;
-            let found: Vec<String> = check(&policy, false)
-                .iter()
-                .map(|e| format!("{} {}", e.code(), e.detail))
-                .collect();
+            let found: Vec<String> =
+                check(&policy, false).iter().map(|e| format!("{} {}", e.code(), e.detail)).collect();
             assert_eq!(found, Vec::from_iter(expected), "{floating} {max:?}");
         }
     }
@@ -366,60 +301,31 @@ mod tests {
     #[test]
     fn other_limits() {
         expect(&[
-            (
-                |p| p.max_processes = Some(0),
-                &["MAX_PROCESSES_INVALID must be greater than 0"],
-            ),
+            (|p| p.max_processes = Some(0), &["MAX_PROCESSES_INVALID must be greater than 0"]),
             (|p| p.max_processes = Some(1), &[]),
             (
                 |p| p.max_processes = Some(2_147_483_648),
                 &["MAX_PROCESSES_INVALID must be less than or equal to 2147483647"],
             ),
-            (
-                |p| p.max_users = Some(-1),
-                &["MAX_USERS_INVALID must be greater than 0"],
-            ),
-            (
-                |p| p.max_users = Some(2_147_483_648),
-                &["MAX_USERS_INVALID must be less than or equal to 2147483647"],
-            ),
-            (
-                |p| p.max_cores = Some(0),
-                &["MAX_CORES_INVALID must be greater than or equal to 1"],
-            ),
-            (
-                |p| p.max_cores = Some(2_147_483_648),
-                &["MAX_CORES_INVALID must be less than or equal to 2147483647"],
-            ),
-            (
-                |p| p.max_memory = Some(0),
-                &["MAX_MEMORY_INVALID must be greater than or equal to 1"],
-            ),
+            (|p| p.max_users = Some(-1), &["MAX_USERS_INVALID must be greater than 0"]),
+            (|p| p.max_users = Some(2_147_483_648), &["MAX_USERS_INVALID must be less than or equal to 2147483647"]),
+            (|p| p.max_cores = Some(0), &["MAX_CORES_INVALID must be greater than or equal to 1"]),
+            (|p| p.max_cores = Some(2_147_483_648), &["MAX_CORES_INVALID must be less than or equal to 2147483647"]),
+            (|p| p.max_memory = Some(0), &["MAX_MEMORY_INVALID must be greater than or equal to 1"]),
             (|p| p.max_memory = Some(i64::MAX), &[]),
-            (
-                |p| p.max_disk = Some(0),
-                &["MAX_DISK_INVALID must be greater than or equal to 1"],
-            ),
+            (|p| p.max_disk = Some(0), &["MAX_DISK_INVALID must be greater than or equal to 1"]),
             (|p| p.max_disk = Some(i64::MAX), &[]),
-            (
-                |p| p.max_uses = Some(-1),
-                &["MAX_USES_INVALID must be greater than or equal to 0"],
-            ),
+            (|p| p.max_uses = Some(-1), &["MAX_USES_INVALID must be greater than or equal to 0"]),
             (|p| p.max_uses = Some(0), &[]),
-            (
-                |p| p.max_uses = Some(2_147_483_648),
-                &["MAX_USES_INVALID must be less than or equal to 2147483647"],
-            ),
+            (|p| p.max_uses = Some(2_147_483_648), &["MAX_USES_INVALID must be less than or equal to 2147483647"]),
         ]);
     }
 
     // 07 §2.5
     #[test]
     fn check_ins() {
-        const INTERVAL: &str =
-            "CHECK_IN_INTERVAL_NOT_ALLOWED must be one of: day, week, month, year";
-        const COUNT: &str =
-            "CHECK_IN_INTERVAL_COUNT_NOT_ALLOWED must be a number between 1 and 365 inclusive";
+        const INTERVAL: &str = "CHECK_IN_INTERVAL_NOT_ALLOWED must be one of: day, week, month, year";
+        const COUNT: &str = "CHECK_IN_INTERVAL_COUNT_NOT_ALLOWED must be a number between 1 and 365 inclusive";
         for (required, interval, count, expected) in [
             (false, None, None, vec![]),
             (false, Some("hour"), Some(9999), vec![]),
@@ -436,10 +342,8 @@ mod tests {
             policy.require_check_in = required;
             policy.check_in_interval = interval.map(str::to_owned);
             policy.check_in_interval_count = count;
-            let found: Vec<String> = check(&policy, false)
-                .iter()
-                .map(|e| format!("{} {}", e.code(), e.detail))
-                .collect();
+            let found: Vec<String> =
+                check(&policy, false).iter().map(|e| format!("{} {}", e.code(), e.detail)).collect();
             assert_eq!(found, expected, "{interval:?} {count:?}");
         }
     }
@@ -456,20 +360,14 @@ mod tests {
                     "SCHEME_NOT_ALLOWED unsupported encryption scheme (scheme must be LEGACY_ENCRYPT for legacy encrypted policies)",
                 ],
             ),
-            (
-                |p| (p.encrypted, p.scheme) = (true, Some(KeyScheme::LegacyEncrypt)),
-                &[],
-            ),
+            (|p| (p.encrypted, p.scheme) = (true, Some(KeyScheme::LegacyEncrypt)), &[]),
             (
                 |p| p.scheme = Some(KeyScheme::LegacyEncrypt),
                 &["SCHEME_INVALID must be encrypted when using LEGACY_ENCRYPT scheme"],
             ),
             (|p| p.scheme = Some(KeyScheme::Ed25519Sign), &[]),
             (|p| p.use_pool = true, &[]),
-            (
-                |p| (p.use_pool, p.encrypted) = (true, true),
-                &[POOLED_ENCRYPTED],
-            ),
+            (|p| (p.use_pool, p.encrypted) = (true, true), &[POOLED_ENCRYPTED]),
             (
                 |p| {
                     (p.use_pool, p.encrypted) = (true, true);
@@ -477,10 +375,7 @@ mod tests {
                 },
                 &[POOLED_ENCRYPTED, POOLED_SCHEME],
             ),
-            (
-                |p| (p.use_pool, p.scheme) = (true, Some(KeyScheme::Ed25519Sign)),
-                &[POOLED_SCHEME],
-            ),
+            (|p| (p.use_pool, p.scheme) = (true, Some(KeyScheme::Ed25519Sign)), &[POOLED_SCHEME]),
             // errors of one attribute stand together
             (
                 |p| (p.use_pool, p.encrypted, p.scheme) = (true, true, Some(KeyScheme::RsaSign)),
@@ -531,18 +426,10 @@ mod tests {
                 policy.max_users,
             ] = limits;
         }
-        let names = [
-            "max machines",
-            "max cores",
-            "max memory",
-            "max disk",
-            "max processes",
-            "max users",
-        ];
-        for (strategy, divisor, good, bad) in [
-            (OverageStrategy::Allow125, 4, 8, 6),
-            (OverageStrategy::Allow150, 2, 6, 5),
-        ] {
+        let names = ["max machines", "max cores", "max memory", "max disk", "max processes", "max users"];
+        for (strategy, divisor, good, bad) in
+            [(OverageStrategy::Allow125, 4, 8, 6), (OverageStrategy::Allow150, 2, 6, 5)]
+        {
             let mut policy = policy(|_| ());
             policy.overage_strategy = strategy;
             set(&mut policy, [None; 6]);
@@ -558,11 +445,7 @@ mod tests {
                 let detail = format!(
                     "incompatible overage strategy (cannot use {strategy} with a {name} value not divisible by {divisor})"
                 );
-                let expected = RuleError {
-                    attribute: "overage_strategy",
-                    suffix: "NOT_ALLOWED",
-                    detail,
-                };
+                let expected = RuleError { attribute: "overage_strategy", suffix: "NOT_ALLOWED", detail };
                 assert_eq!(check(&policy, false), [expected]);
             }
             policy.floating = false;
@@ -572,16 +455,10 @@ mod tests {
             let strategy = strategy.as_str();
             assert_eq!(
                 found[0].detail,
-                format!(
-                    "incompatible overage strategy (cannot use {strategy} for node-locked policy)"
-                )
+                format!("incompatible overage strategy (cannot use {strategy} for node-locked policy)")
             );
         }
-        for strategy in [
-            OverageStrategy::Allow200,
-            OverageStrategy::AlwaysAllow,
-            OverageStrategy::NoOverage,
-        ] {
+        for strategy in [OverageStrategy::Allow200, OverageStrategy::AlwaysAllow, OverageStrategy::NoOverage] {
             let mut policy = policy(|_| ());
             policy.overage_strategy = strategy;
             set(&mut policy, [Some(7); 6]);
@@ -644,10 +521,7 @@ mod tests {
             apply_creation_defaults(&mut policy, given);
             policy
         };
-        assert_eq!(
-            created(|p| p.encrypted = true, false).scheme,
-            Some(KeyScheme::LegacyEncrypt)
-        );
+        assert_eq!(created(|p| p.encrypted = true, false).scheme, Some(KeyScheme::LegacyEncrypt));
         let other: Change = |p| (p.encrypted, p.scheme) = (true, Some(KeyScheme::RsaJwt));
         assert_eq!(created(other, false).scheme, Some(KeyScheme::RsaJwt));
         assert_eq!(created(|_| (), false).scheme, None);
@@ -658,16 +532,8 @@ mod tests {
         for (required, given, expected) in [
             (false, None, HeartbeatBasis::FromFirstPing),
             (true, None, HeartbeatBasis::FromCreation),
-            (
-                true,
-                Some(HeartbeatBasis::FromFirstPing),
-                HeartbeatBasis::FromFirstPing,
-            ),
-            (
-                false,
-                Some(HeartbeatBasis::FromCreation),
-                HeartbeatBasis::FromCreation,
-            ),
+            (true, Some(HeartbeatBasis::FromFirstPing), HeartbeatBasis::FromFirstPing),
+            (false, Some(HeartbeatBasis::FromCreation), HeartbeatBasis::FromCreation),
         ] {
             let mut policy = policy(|_| ());
             policy.require_heartbeat = required;

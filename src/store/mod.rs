@@ -43,7 +43,9 @@ pub enum StoreError {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The directory of the file does not exist or cannot be written to.
-    #[error("cannot write to the directory {0}: {1} (create it, give the server's user write access, or set database.path)")]
+    #[error(
+        "cannot write to the directory {0}: {1} (create it, give the server's user write access, or set database.path)"
+    )]
     Directory(PathBuf, std::io::Error),
     /// The file cannot be opened.
     #[error("cannot open the database {0}: {1} (check database.path and the file's permissions)")]

@@ -66,7 +66,8 @@ impl Writer {
         F: FnOnce(&Db<'_>) -> Result<T, E> + Send + 'static,
     {
         let work: Work = Box::new(move |db| {
-            let result = catch_unwind(AssertUnwindSafe(|| work(db))).unwrap_or_else(|_| Err(StoreError::Panicked.into()));
+            let result =
+                catch_unwind(AssertUnwindSafe(|| work(db))).unwrap_or_else(|_| Err(StoreError::Panicked.into()));
             let keep = result.is_ok();
             let answer: Answer = Box::new(move |fate| {
                 // The caller may have gone away; its write stands all the same.

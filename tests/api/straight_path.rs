@@ -8,7 +8,10 @@ fn a_license_lives() {
     let server = Server::start();
     let admin = server.admin();
     let product = admin.product();
-    let policy = admin.policy(&product, json!({ "maxMachines": 1, "strict": true, "authenticationStrategy": "LICENSE", "duration": 2629746 }));
+    let policy = admin.policy(
+        &product,
+        json!({ "maxMachines": 1, "strict": true, "authenticationStrategy": "LICENSE", "duration": 2629746 }),
+    );
     let license = admin.license(&policy, json!({}));
     let app = server.license_key(key(&license));
 
@@ -18,7 +21,10 @@ fn a_license_lives() {
     let verdict = app.validate_key(key(&license), json!({ "product": product["id"], "fingerprint": "aa:bb" }));
     assert_eq!((&verdict["meta"]["code"], &verdict["meta"]["valid"]), (&json!("VALID"), &json!(true)));
     let again = app.activate(&license, "cc");
-    assert_eq!(again.error(), "422 machine count has exceeded maximum allowed for license (1)|MACHINE_LIMIT_EXCEEDED|/data");
+    assert_eq!(
+        again.error(),
+        "422 machine count has exceeded maximum allowed for license (1)|MACHINE_LIMIT_EXCEEDED|/data"
+    );
 
     let beat = app.post(&format!("machines/{}/actions/ping", id(&machine)), Value::Null).ok(200);
     assert_eq!(beat["data"]["attributes"]["heartbeatStatus"], "ALIVE");

@@ -27,7 +27,8 @@ fn template() -> &'static Template {
     TEMPLATE.get_or_init(|| {
         let directory = tempfile::tempdir().unwrap();
         let token_file = directory.path().join("token");
-        let mut server = launch(directory.path(), &[("KEYGEN_LITE_BOOTSTRAP_TOKEN_FILE", token_file.to_str().unwrap())]);
+        let mut server =
+            launch(directory.path(), &[("KEYGEN_LITE_BOOTSTRAP_TOKEN_FILE", token_file.to_str().unwrap())]);
         wait_for_port(&mut server);
         terminate(&mut server.child);
         let token = std::fs::read_to_string(token_file).unwrap().trim().to_owned();
@@ -121,7 +122,8 @@ impl Server {
     pub fn start_with(variables: &[(&str, &str)]) -> Server {
         let template = template();
         let directory = tempfile::tempdir().unwrap();
-        std::fs::copy(template.directory.path().join("keygen-lite.db"), directory.path().join("keygen-lite.db")).unwrap();
+        std::fs::copy(template.directory.path().join("keygen-lite.db"), directory.path().join("keygen-lite.db"))
+            .unwrap();
         let mut launched = launch(directory.path(), variables);
         let log = wait_for_port(&mut launched);
         Server {
@@ -177,7 +179,11 @@ impl Server {
     pub fn with(&self, authorization: &str) -> Client {
         Client {
             port: self.port,
-            headers: if authorization.is_empty() { vec![] } else { vec![("Authorization".into(), authorization.into())] },
+            headers: if authorization.is_empty() {
+                vec![]
+            } else {
+                vec![("Authorization".into(), authorization.into())]
+            },
         }
     }
 

@@ -32,9 +32,8 @@ pub(super) fn reinstate(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
 /// `POST …/actions/renew`
 pub(super) fn renew(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     crud::act::<License>(cx, db, |license, cx, db| {
-        let policy: Policy = db
-            .get(cx.account.id, license.policy_id)?
-            .ok_or_else(|| Ctx::broken("a license without its policy"))?;
+        let policy: Policy =
+            db.get(cx.account.id, license.policy_id)?.ok_or_else(|| Ctx::broken("a license without its policy"))?;
         let expiry = license_status::renewed_expiry(license, &policy, cx.now).map_err(ApiError::unprocessable)?;
         license.expires_at = Some(expiry);
         Ok("license.renewed".to_owned())

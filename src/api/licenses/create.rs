@@ -19,7 +19,8 @@ use uuid::Uuid;
 /// `POST /licenses`
 pub(super) fn create(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     let user = Node::Object(vec![Member::new("data", linkage(&["user", "users"])).required().nullable()]);
-    let mut params = License::def().create_schema(vec![Member::new("user", user)]).check(cx.body_or_empty(), cx.who())?;
+    let mut params =
+        License::def().create_schema(vec![Member::new("user", user)]).check(cx.body_or_empty(), cx.who())?;
     // `user` is another name for `owner` (08 §4.1).
     if let Some(relationships) = params.get_mut("data").and_then(|data| data.get_mut("relationships"))
         && let Some(user) = relationships.remove("user")
@@ -52,7 +53,11 @@ pub(super) fn create(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
 fn may_create(cx: &Ctx, license: &License, policy: Option<&Policy>) -> Letters {
     match &cx.subject.bearer {
         Bearer::Product(product) => {
-            if policy.is_some_and(|policy| policy.product_id == product.id) { P } else { NONE }
+            if policy.is_some_and(|policy| policy.product_id == product.id) {
+                P
+            } else {
+                NONE
+            }
         }
         bearer => match bearer.end_user() {
             Some(user) if license.owner_id != Some(user.id) || policy.is_some_and(|p| p.protected) => NONE,
@@ -118,7 +123,8 @@ fn plan(cx: &Ctx, license: &License, policy: &Policy, owner: Option<&User>, requ
         return Plan::Legacy { raw, digest };
     }
     let text = |id: Uuid| id.to_string();
-    let (account, product, policy_id, id) = (text(license.account_id), text(license.product_id), text(policy.id), text(license.id));
+    let (account, product, policy_id, id) =
+        (text(license.account_id), text(license.product_id), text(policy.id), text(license.id));
     let owner_id = owner.map(|owner| text(owner.id));
     let context = KeyContext {
         account_id: &account,
@@ -231,7 +237,8 @@ fn unique_key(cx: &Ctx, db: &Db<'_>) -> Result<String> {
 
 /// Takes the most recently created key of the pool (07 §7).
 fn pop(db: &Db<'_>, policy: &Policy) -> Result<Option<String>> {
-    let key: Option<Key> = db.find("WHERE policy_id = ? ORDER BY created_at DESC, id DESC LIMIT 1", &[policy.id.to_val()])?;
+    let key: Option<Key> =
+        db.find("WHERE policy_id = ? ORDER BY created_at DESC, id DESC LIMIT 1", &[policy.id.to_val()])?;
     if let Some(key) = &key {
         db.delete(key)?;
     }

@@ -32,9 +32,7 @@ pub(super) const ROUTES: &[Route] = &[
         .auth(Auth::Optional)
         .lax(),
     get("licenses/{id+}", crud::show::<License>).can(&["license.read"]).allow(READERS),
-    patch("licenses/{id+}", crud::update::<License>)
-        .can(&["license.update"])
-        .allow(A.or(D).or(S).or(SU).or(E).or(P)),
+    patch("licenses/{id+}", crud::update::<License>).can(&["license.update"]).allow(A.or(D).or(S).or(SU).or(E).or(P)),
     delete("licenses/{id+}", crud::destroy::<License>)
         .can(&["license.delete"])
         .allow(A.or(D).or(S).or(E).or(P).or(UO_POLICY_NP)),
@@ -61,9 +59,7 @@ pub(super) const ROUTES: &[Route] = &[
     get("licenses/{id+}/policy", nested::one::<License, Policy>).can(&["policy.read"]).allow(READERS),
     get("licenses/{id+}/machines", nested::index::<License, Machine>).can(&["machine.read"]).allow(READERS),
     get("licenses/{id+}/machines/{child+}", nested::show::<License, Machine>).can(&["machine.read"]).allow(READERS),
-    get("licenses/{id+}/entitlements", nested::index::<License, Entitlement>)
-        .can(&["entitlement.read"])
-        .allow(READERS),
+    get("licenses/{id+}/entitlements", nested::index::<License, Entitlement>).can(&["entitlement.read"]).allow(READERS),
     get("licenses/{id+}/entitlements/{child}", nested::show::<License, Entitlement>)
         .can(&["entitlement.read"])
         .allow(READERS),
@@ -148,7 +144,12 @@ fn of_policy(license: &License, view: &View<'_>, get: impl Fn(&Policy) -> Json) 
     Ok(Some(get(&*view.policy(license.policy_id)?)))
 }
 
-fn limit(own: Option<i64>, license: &License, view: &View<'_>, policy: fn(&Policy) -> Option<i64>) -> Result<Option<Json>> {
+fn limit(
+    own: Option<i64>,
+    license: &License,
+    view: &View<'_>,
+    policy: fn(&Policy) -> Option<i64>,
+) -> Result<Option<Json>> {
     let policy = policy(&*view.policy(license.policy_id)?);
     Ok(Some(limits::effective(own, policy).to_json()))
 }
@@ -218,7 +219,10 @@ fn members_users(license: &License, view: &View<'_>) -> Result<Vec<Uuid>> {
 fn members_entitlements(license: &License, view: &View<'_>) -> Result<Vec<Uuid>> {
     let mut filter = Where::default();
     <Entitlement as nested::Within<License>>::within(license, &mut filter);
-    let sql = format!("SELECT entitlements.id FROM entitlements {} ORDER BY entitlements.created_at, entitlements.id", filter.sql());
+    let sql = format!(
+        "SELECT entitlements.id FROM entitlements {} ORDER BY entitlements.created_at, entitlements.id",
+        filter.sql()
+    );
     Ok(view.db.query(&sql, filter.args(), |row| row.get::<Uuid>(0))?)
 }
 
@@ -248,7 +252,13 @@ pub(super) fn relation(cx: &Ctx, db: &Db<'_>, license: &License, machine_owner: 
         db.get(license.account_id, license.policy_id)?.ok_or_else(|| Ctx::broken("a license without its policy"))
     };
     Ok(match bearer {
-        Bearer::Product(product) => if product.id == license.product_id { P } else { NONE },
+        Bearer::Product(product) => {
+            if product.id == license.product_id {
+                P
+            } else {
+                NONE
+            }
+        }
         Bearer::License(bearer) if bearer.license.id == license.id => {
             let protected = license_status::protected(license, &bearer.policy);
             if protected { L } else { L | L_NP }
@@ -412,7 +422,10 @@ impl Resource for LicenseEntitlement {
     }
 
     fn links(&self, _path: String) -> Json {
-        let path = format!("/v1/accounts/{}/licenses/{}/entitlements/{}", self.account_id, self.license_id, self.entitlement_id);
+        let path = format!(
+            "/v1/accounts/{}/licenses/{}/entitlements/{}",
+            self.account_id, self.license_id, self.entitlement_id
+        );
         Json::obj([("related", Json::str(path))])
     }
 }

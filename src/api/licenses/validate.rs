@@ -423,8 +423,9 @@ impl Lookup for Rows<'_> {
 
     fn process_count_of_owner(&self, owner: Option<Uuid>) -> std::result::Result<i64, StoreError> {
         let (condition, args) = self.owned_by(owner);
-        let from =
-            format!("machine_processes WHERE machine_id IN (SELECT id FROM machines WHERE license_id = ? AND {condition})");
+        let from = format!(
+            "machine_processes WHERE machine_id IN (SELECT id FROM machines WHERE license_id = ? AND {condition})"
+        );
         self.db.count(&from, &args)
     }
 

@@ -3,20 +3,14 @@
 use super::facts::{Code, Facts, Findings, Lookup, Step, Stop};
 use crate::model::license_status::is_expired;
 use crate::model::limits::{EffectiveLimits, MachineCounts, overage_allowed};
-use crate::model::{
-    ExpirationStrategy, MachineLeasingStrategy, OverageStrategy, ProcessLeasingStrategy,
-};
+use crate::model::{ExpirationStrategy, MachineLeasingStrategy, OverageStrategy, ProcessLeasingStrategy};
 
 /// All steps in order.
 pub(super) fn check<L: Lookup>(facts: &Facts<'_, L>, found: &Findings) -> Step<L::Error> {
     let limits = EffectiveLimits::of(facts.license, facts.policy);
     users(facts, &limits)?;
     if facts.policy.strict {
-        let mut leased = Leased {
-            facts,
-            found,
-            counts: None,
-        };
+        let mut leased = Leased { facts, found, counts: None };
         machines(facts, &limits, &mut leased)?;
         resources(facts, &limits, &mut leased)?;
         processes(facts, &limits, found)?;
@@ -25,21 +19,11 @@ pub(super) fn check<L: Lookup>(facts: &Facts<'_, L>, found: &Findings) -> Step<L
 }
 
 /// Stops when `count` is over the limit; an allowed overage is a valid verdict with the code all the same.
-fn over<E>(
-    strategy: OverageStrategy,
-    count: i64,
-    limit: i64,
-    detail: &'static str,
-    code: Code,
-) -> Step<E> {
+fn over<E>(strategy: OverageStrategy, count: i64, limit: i64, detail: &'static str, code: Code) -> Step<E> {
     if count <= limit {
         return Ok(());
     }
-    Err(Stop::Verdict(
-        overage_allowed(strategy, count, limit),
-        detail,
-        code,
-    ))
+    Err(Stop::Verdict(overage_allowed(strategy, count, limit), detail, code))
 }
 
 /// Step 16.
@@ -77,9 +61,7 @@ impl<L: Lookup> Leased<'_, '_, L> {
                 memory: license.machines_memory,
                 disk: license.machines_disk,
             },
-            MachineLeasingStrategy::PerUser => {
-                self.facts.lookup.counts_for_owner(self.found.user)?
-            }
+            MachineLeasingStrategy::PerUser => self.facts.lookup.counts_for_owner(self.found.user)?,
         };
         self.counts = Some(counts);
         Ok(counts)
@@ -110,13 +92,9 @@ fn machines<L: Lookup>(
         (limit, strategy) => (limit.or(Some(1)), strategy),
     };
     match limit {
-        Some(limit) if total > 1 => over(
-            strategy,
-            leased.counts()?.machines,
-            limit,
-            "has too many associated machines",
-            Code::TooManyMachines,
-        ),
+        Some(limit) if total > 1 => {
+            over(strategy, leased.counts()?.machines, limit, "has too many associated machines", Code::TooManyMachines)
+        }
         _ => Ok(()),
     }
 }
@@ -130,62 +108,32 @@ fn resources<L: Lookup>(
     let strategy = facts.policy.overage_strategy;
     if let Some(limit) = limits.max_cores {
         let count = leased.counts()?.cores;
-        over(
-            strategy,
-            count,
-            limit,
-            "has too many associated machine cores",
-            Code::TooManyCores,
-        )?;
+        over(strategy, count, limit, "has too many associated machine cores", Code::TooManyCores)?;
     }
     if let Some(limit) = limits.max_memory {
         let count = leased.counts()?.memory;
-        over(
-            strategy,
-            count,
-            limit,
-            "has too much associated machine memory",
-            Code::TooMuchMemory,
-        )?;
+        over(strategy, count, limit, "has too much associated machine memory", Code::TooMuchMemory)?;
     }
     if let Some(limit) = limits.max_disk {
         let count = leased.counts()?.disk;
-        over(
-            strategy,
-            count,
-            limit,
-            "has too much associated machine disk",
-            Code::TooMuchDisk,
-        )?;
+        over(strategy, count, limit, "has too much associated machine disk", Code::TooMuchDisk)?;
     }
     Ok(())
 }
 
 /// Step 26.
-fn processes<L: Lookup>(
-    facts: &Facts<'_, L>,
-    limits: &EffectiveLimits,
-    found: &Findings,
-) -> Step<L::Error> {
+fn processes<L: Lookup>(facts: &Facts<'_, L>, limits: &EffectiveLimits, found: &Findings) -> Step<L::Error> {
     let Some(limit) = limits.max_processes else {
         return Ok(());
     };
     let lookup = facts.lookup;
     let count = match (facts.policy.process_leasing_strategy, found.machine) {
-        (ProcessLeasingStrategy::PerMachine, Some(machine)) => {
-            lookup.process_count_of_machine(machine)?
-        }
+        (ProcessLeasingStrategy::PerMachine, Some(machine)) => lookup.process_count_of_machine(machine)?,
         (ProcessLeasingStrategy::PerMachine, None) => return Ok(()),
         (ProcessLeasingStrategy::PerLicense, _) => lookup.process_count_of_license()?,
         (ProcessLeasingStrategy::PerUser, _) => lookup.process_count_of_owner(found.user)?,
     };
-    over(
-        facts.policy.overage_strategy,
-        count,
-        limit,
-        "has too many associated processes",
-        Code::TooManyProcesses,
-    )
+    over(facts.policy.overage_strategy, count, limit, "has too many associated processes", Code::TooManyProcesses)
 }
 
 /// Steps 17 and 27.

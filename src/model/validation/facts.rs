@@ -148,17 +148,10 @@ pub trait Lookup {
     fn machine(&self, id: Uuid) -> Result<Option<MachineFact>, Self::Error>;
 
     /// The machines of the license with one of these fingerprints, oldest first. The fingerprints are distinct.
-    fn machines_by_fingerprint(
-        &self,
-        fingerprints: &[&str],
-    ) -> Result<Vec<MachineFact>, Self::Error>;
+    fn machines_by_fingerprint(&self, fingerprints: &[&str]) -> Result<Vec<MachineFact>, Self::Error>;
 
     /// How many of these distinct fingerprints are components of that machine.
-    fn components_matching(
-        &self,
-        machine: Uuid,
-        fingerprints: &[&str],
-    ) -> Result<usize, Self::Error>;
+    fn components_matching(&self, machine: Uuid, fingerprints: &[&str]) -> Result<usize, Self::Error>;
 
     /// The machines of the license with this owner, or without owner, and their sums; dead ones count.
     fn counts_for_owner(&self, owner: Option<Uuid>) -> Result<MachineCounts, Self::Error>;

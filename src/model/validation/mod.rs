@@ -22,13 +22,7 @@ pub fn decide<L: Lookup>(facts: &Facts<'_, L>) -> Result<Verdict, L::Error> {
         Err(Stop::Verdict(valid, detail, code)) => (valid, detail, code),
         Err(Stop::Failed(error)) => return Err(error),
     };
-    Ok(Verdict {
-        valid,
-        detail,
-        code,
-        matched_version: found.version,
-        matched_checksum: found.checksum,
-    })
+    Ok(Verdict { valid, detail, code, matched_version: found.version, matched_checksum: found.checksum })
 }
 
 fn steps<L: Lookup>(facts: &Facts<'_, L>, found: &mut Findings) -> Step<L::Error> {

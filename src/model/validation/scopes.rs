@@ -23,11 +23,7 @@ pub(super) fn check<L: Lookup>(facts: &Facts<'_, L>, found: &mut Findings) -> St
 
 /// The "required" line of a step: the member is absent and the policy's flag is set.
 fn required<E>(flag: bool, detail: &'static str, code: Code) -> Step<E> {
-    if flag {
-        Stop::invalid(detail, code)
-    } else {
-        Ok(())
-    }
+    if flag { Stop::invalid(detail, code) } else { Ok(()) }
 }
 
 /// The text is this id (01 §8.1).
@@ -38,11 +34,7 @@ fn is_id(text: &str, id: Uuid) -> bool {
 /// Each text once, in order.
 fn distinct<'a>(texts: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
     let mut seen = std::collections::HashSet::new();
-    texts
-        .into_iter()
-        .map(String::as_str)
-        .filter(|text| seen.insert(*text))
-        .collect()
+    texts.into_iter().map(String::as_str).filter(|text| seen.insert(*text)).collect()
 }
 
 /// Step 6.
@@ -50,18 +42,13 @@ fn environment<L: Lookup>(facts: &Facts<'_, L>, scope: &Scope) -> Step<L::Error>
     let matches = match (&scope.environment, facts.environment) {
         (None, _) => return Ok(()), // nothing can require it (D27)
         (Some(None), _) => facts.license.environment_id.is_none(),
-        (Some(Some(text)), Some(environment)) => {
-            text == environment.code || is_id(text, environment.id)
-        }
+        (Some(Some(text)), Some(environment)) => text == environment.code || is_id(text, environment.id),
         (Some(Some(_)), None) => false,
     };
     if matches {
         return Ok(());
     }
-    Stop::invalid(
-        "environment scope does not match",
-        Code::EnvironmentScopeMismatch,
-    )
+    Stop::invalid("environment scope does not match", Code::EnvironmentScopeMismatch)
 }
 
 /// Steps 7 and 8.
@@ -71,22 +58,14 @@ fn product_and_policy<L: Lookup>(facts: &Facts<'_, L>, scope: &Scope) -> Step<L:
             Stop::invalid("product scope does not match", Code::ProductScopeMismatch)?;
         }
         Some(_) => {}
-        None => required(
-            facts.policy.require_product_scope,
-            "product scope is required",
-            Code::ProductScopeRequired,
-        )?,
+        None => required(facts.policy.require_product_scope, "product scope is required", Code::ProductScopeRequired)?,
     }
     match &scope.policy {
         Some(text) if !is_id(text, facts.license.policy_id) => {
             Stop::invalid("policy scope does not match", Code::PolicyScopeMismatch)
         }
         Some(_) => Ok(()),
-        None => required(
-            facts.policy.require_policy_scope,
-            "policy scope is required",
-            Code::PolicyScopeRequired,
-        ),
+        None => required(facts.policy.require_policy_scope, "policy scope is required", Code::PolicyScopeRequired),
     }
 }
 
@@ -94,11 +73,7 @@ fn product_and_policy<L: Lookup>(facts: &Facts<'_, L>, scope: &Scope) -> Step<L:
 fn user<L: Lookup>(facts: &Facts<'_, L>, scope: &Scope, found: &mut Findings) -> Step<L::Error> {
     let matches = match &scope.user {
         None => {
-            return required(
-                facts.policy.require_user_scope,
-                "user scope is required",
-                Code::UserScopeRequired,
-            );
+            return required(facts.policy.require_user_scope, "user scope is required", Code::UserScopeRequired);
         }
         Some(None) => facts.license.owner_id.is_none(),
         Some(Some(text)) => {
@@ -131,32 +106,19 @@ fn entitlements<L: Lookup>(facts: &Facts<'_, L>, scope: &Scope) -> Step<L::Error
     if codes.iter().all(|code| held.contains(code)) {
         return Ok(());
     }
-    Stop::invalid(
-        "is missing one or more required entitlements",
-        Code::EntitlementsMissing,
-    )
+    Stop::invalid("is missing one or more required entitlements", Code::EntitlementsMissing)
 }
 
 /// Step 11 (§4.3).
 fn machine<L: Lookup>(facts: &Facts<'_, L>, scope: &Scope, found: &mut Findings) -> Step<L::Error> {
     let Some(text) = &scope.machine else {
-        return required(
-            facts.policy.require_machine_scope,
-            "machine scope is required",
-            Code::MachineScopeRequired,
-        );
+        return required(facts.policy.require_machine_scope, "machine scope is required", Code::MachineScopeRequired);
     };
     if facts.license.machines_count == 0 {
         return if facts.policy.floating {
-            Stop::invalid(
-                "machine is not activated (has no associated machines)",
-                Code::NoMachines,
-            )
+            Stop::invalid("machine is not activated (has no associated machines)", Code::NoMachines)
         } else {
-            Stop::invalid(
-                "machine is not activated (has no associated machine)",
-                Code::NoMachine,
-            )
+            Stop::invalid("machine is not activated (has no associated machine)", Code::NoMachine)
         };
     }
     let machine = match uuid_from_text(text) {
@@ -219,15 +181,9 @@ fn fingerprints<L: Lookup>(
     }
     if facts.license.machines_count == 0 {
         if facts.policy.floating {
-            Stop::invalid(
-                "fingerprint is not activated (has no associated machines)",
-                Code::NoMachines,
-            )?;
+            Stop::invalid("fingerprint is not activated (has no associated machines)", Code::NoMachines)?;
         }
-        Stop::invalid(
-            "fingerprint is not activated (has no associated machine)",
-            Code::NoMachine,
-        )?;
+        Stop::invalid("fingerprint is not activated (has no associated machine)", Code::NoMachine)?;
     }
     // The dead and the alive of §4.4 are those of the heartbeat status.
     let of = |machine: &MachineFact| status(machine, facts.policy, facts.now);
@@ -239,29 +195,16 @@ fn fingerprints<L: Lookup>(
     if dead.len() == sent.len() {
         Stop::invalid("machine heartbeat is dead", Code::HeartbeatDead)?;
     }
-    if let Some(detail) = unmatched_fingerprints(
-        facts.policy.machine_matching_strategy,
-        sent.len(),
-        alive.len(),
-    ) {
+    if let Some(detail) = unmatched_fingerprints(facts.policy.machine_matching_strategy, sent.len(), alive.len()) {
         Stop::invalid(detail, Code::FingerprintScopeMismatch)?;
     }
     // Step 9 has found the user of a scope that names one.
     if let Some(user) = found.user
-        && alive
-            .iter()
-            .any(|machine| machine.owner_id.is_some_and(|owner| owner != user))
+        && alive.iter().any(|machine| machine.owner_id.is_some_and(|owner| owner != user))
     {
-        Stop::invalid(
-            "user scope does not match (does not match associated machine owners)",
-            Code::UserScopeMismatch,
-        )?;
+        Stop::invalid("user scope does not match (does not match associated machine owners)", Code::UserScopeMismatch)?;
     }
-    if facts.policy.require_heartbeat
-        && alive
-            .iter()
-            .any(|machine| of(machine) == HeartbeatStatus::NotStarted)
-    {
+    if facts.policy.require_heartbeat && alive.iter().any(|machine| of(machine) == HeartbeatStatus::NotStarted) {
         Stop::invalid("machine heartbeat is required", Code::HeartbeatNotStarted)?;
     }
     let matched = alive.first().map(|machine| machine.id);
@@ -270,42 +213,27 @@ fn fingerprints<L: Lookup>(
 }
 
 /// Too few of `sent` fingerprints are those of alive machines. One fingerprint must match whatever the strategy.
-fn unmatched_fingerprints(
-    strategy: MatchingStrategy,
-    sent: usize,
-    alive: usize,
-) -> Option<&'static str> {
+fn unmatched_fingerprints(strategy: MatchingStrategy, sent: usize, alive: usize) -> Option<&'static str> {
     let (least, detail) = match strategy {
-        _ if sent == 1 => (
-            1,
-            "fingerprint is not activated (does not match any associated machines)",
-        ),
-        MatchingStrategy::Any => (
-            1,
-            "one or more fingerprint is not activated (does not match any associated machines)",
-        ),
-        MatchingStrategy::Two => (
-            2,
-            "one or more fingerprint is not activated (does not match at least 2 associated machines)",
-        ),
-        MatchingStrategy::Most => (
-            sent.div_ceil(2),
-            "one or more fingerprint is not activated (does not match enough associated machines)",
-        ),
-        MatchingStrategy::All => (
-            sent,
-            "one or more fingerprint is not activated (does not match all associated machines)",
-        ),
+        _ if sent == 1 => (1, "fingerprint is not activated (does not match any associated machines)"),
+        MatchingStrategy::Any => {
+            (1, "one or more fingerprint is not activated (does not match any associated machines)")
+        }
+        MatchingStrategy::Two => {
+            (2, "one or more fingerprint is not activated (does not match at least 2 associated machines)")
+        }
+        MatchingStrategy::Most => {
+            (sent.div_ceil(2), "one or more fingerprint is not activated (does not match enough associated machines)")
+        }
+        MatchingStrategy::All => {
+            (sent, "one or more fingerprint is not activated (does not match all associated machines)")
+        }
     };
     (alive < least).then_some(detail)
 }
 
 /// Step 13 (§4.5). `machine`: the one that step 12 has matched.
-fn components<L: Lookup>(
-    facts: &Facts<'_, L>,
-    scope: &Scope,
-    machine: Option<Uuid>,
-) -> Step<L::Error> {
+fn components<L: Lookup>(facts: &Facts<'_, L>, scope: &Scope, machine: Option<Uuid>) -> Step<L::Error> {
     let Some(components) = &scope.components else {
         return required(
             facts.policy.require_components_scope,
@@ -328,22 +256,19 @@ fn components<L: Lookup>(
         None => 0,
     };
     let (least, detail) = match facts.policy.component_matching_strategy {
-        MatchingStrategy::Any => (
-            1,
-            "one or more component is not activated (does not match any associated components)",
-        ),
-        MatchingStrategy::Two => (
-            2,
-            "one or more component is not activated (does not match at least 2 associated components)",
-        ),
+        MatchingStrategy::Any => {
+            (1, "one or more component is not activated (does not match any associated components)")
+        }
+        MatchingStrategy::Two => {
+            (2, "one or more component is not activated (does not match at least 2 associated components)")
+        }
         MatchingStrategy::Most => (
             sent.len().div_ceil(2),
             "one or more component is not activated (does not match enough associated components)",
         ),
-        MatchingStrategy::All => (
-            sent.len(),
-            "one or more component is not activated (does not match all associated components)",
-        ),
+        MatchingStrategy::All => {
+            (sent.len(), "one or more component is not activated (does not match all associated components)")
+        }
     };
     if matching < least {
         return Stop::invalid(detail, Code::ComponentsScopeMismatch);
@@ -352,11 +277,7 @@ fn components<L: Lookup>(
 }
 
 /// Step 14 (§4.6).
-fn checksum<L: Lookup>(
-    facts: &Facts<'_, L>,
-    scope: &Scope,
-    found: &mut Findings,
-) -> Step<L::Error> {
+fn checksum<L: Lookup>(facts: &Facts<'_, L>, scope: &Scope, found: &mut Findings) -> Step<L::Error> {
     let Some(checksum) = &scope.checksum else {
         return required(
             facts.policy.require_checksum_scope,
@@ -378,11 +299,7 @@ fn checksum<L: Lookup>(
 /// Step 15 (§4.6).
 fn version<L: Lookup>(facts: &Facts<'_, L>, scope: &Scope, found: &mut Findings) -> Step<L::Error> {
     let Some(version) = &scope.version else {
-        return required(
-            facts.policy.require_version_scope,
-            "version scope is required",
-            Code::VersionScopeRequired,
-        );
+        return required(facts.policy.require_version_scope, "version scope is required", Code::VersionScopeRequired);
     };
     if !facts.lookup.release_by_version(version)? {
         return Stop::invalid(

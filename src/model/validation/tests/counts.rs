@@ -2,9 +2,7 @@
 
 use super::world::{NOW, Row, VALID, World, ago, person, run, some};
 use crate::model::validation::Code;
-use crate::model::{
-    ExpirationStrategy, MachineLeasingStrategy, OverageStrategy, ProcessLeasingStrategy, Time,
-};
+use crate::model::{ExpirationStrategy, MachineLeasingStrategy, OverageStrategy, ProcessLeasingStrategy, Time};
 
 const USERS: &str = "has too many associated users";
 const MACHINES: &str = "has too many associated machines";
@@ -31,11 +29,7 @@ fn overages(base: fn(&mut World), set: fn(&mut World, i64), detail: &'static str
             world.policy.overage_strategy = strategy;
             set(&mut world, count);
             let verdict = world.decide();
-            let expected = if count <= 4 {
-                VALID
-            } else {
-                (count <= most, detail, code)
-            };
+            let expected = if count <= 4 { VALID } else { (count <= most, detail, code) };
             let found = (verdict.valid, verdict.detail, verdict.code);
             assert_eq!(found, expected, "{strategy:?} {count}");
         }
@@ -54,12 +48,7 @@ fn overages_of_every_limit() {
             w.attached.push(person(0x200 + n as u128, "x@example.com"));
         }
     };
-    overages(
-        |w| w.policy.max_users = Some(4),
-        attach,
-        USERS,
-        Code::TooManyUsers,
-    );
+    overages(|w| w.policy.max_users = Some(4), attach, USERS, Code::TooManyUsers);
     overages(
         |w| (w.policy.strict, w.policy.max_machines) = (true, Some(4)),
         |w, count| {
@@ -167,12 +156,9 @@ fn users_are_attached_and_owner() {
 #[test]
 fn expiry_by_strategy() {
     use ExpirationStrategy::*;
-    for (strategy, valid) in [
-        (RestrictAccess, false),
-        (RevokeAccess, false),
-        (MaintainAccess, true),
-        (AllowAccess, true),
-    ] {
+    for (strategy, valid) in
+        [(RestrictAccess, false), (RevokeAccess, false), (MaintainAccess, true), (AllowAccess, true)]
+    {
         for strict in [false, true] {
             for (expiry, expired) in [
                 (None, false),
@@ -187,16 +173,8 @@ fn expiry_by_strategy() {
                 world.policy.expiration_strategy = strategy;
                 world.license.expires_at = expiry;
                 let verdict = world.decide();
-                let expected = if expired {
-                    (valid, "is expired", Code::Expired)
-                } else {
-                    VALID
-                };
-                assert_eq!(
-                    (verdict.valid, verdict.detail, verdict.code),
-                    expected,
-                    "{strategy:?}"
-                );
+                let expected = if expired { (valid, "is expired", Code::Expired) } else { VALID };
+                assert_eq!((verdict.valid, verdict.detail, verdict.code), expected, "{strategy:?}");
             }
         }
     }
@@ -278,15 +256,7 @@ fn strict_wants_machines() {
     run(
         |w| (w.policy.strict, w.policy.floating) = (true, false),
         &[
-            (
-                "19",
-                |_| (),
-                (
-                    false,
-                    "must have exactly 1 associated machine",
-                    Code::NoMachine,
-                ),
-            ),
+            ("19", |_| (), (false, "must have exactly 1 associated machine", Code::NoMachine)),
             (
                 "one",
                 |w| {
@@ -375,23 +345,11 @@ fn strict_wants_machines() {
                 },
                 MANY,
             ),
-            (
-                "21",
-                |w| w.policy.floating = true,
-                (
-                    false,
-                    "must have at least 1 associated machine",
-                    Code::NoMachines,
-                ),
-            ),
+            ("21", |w| w.policy.floating = true, (false, "must have at least 1 associated machine", Code::NoMachines)),
             (
                 "21 whatever the limit",
                 |w| (w.policy.floating, w.policy.max_machines) = (true, Some(5)),
-                (
-                    false,
-                    "must have at least 1 associated machine",
-                    Code::NoMachines,
-                ),
+                (false, "must have at least 1 associated machine", Code::NoMachines),
             ),
             (
                 "22, no limit",
@@ -451,11 +409,7 @@ fn limits_in_order() {
         },
         &[
             ("22", |_| (), (false, MACHINES, Code::TooManyMachines)),
-            (
-                "23",
-                |w| w.license.max_machines = Some(2),
-                (false, CORES, Code::TooManyCores),
-            ),
+            ("23", |w| w.license.max_machines = Some(2), (false, CORES, Code::TooManyCores)),
             (
                 "24",
                 |w| (w.license.max_machines, w.license.max_cores) = (Some(2), Some(2)),
@@ -463,23 +417,13 @@ fn limits_in_order() {
             ),
             (
                 "25",
-                |w| {
-                    (
-                        w.policy.max_machines,
-                        w.policy.max_cores,
-                        w.policy.max_memory,
-                    ) = (None, None, None)
-                },
+                |w| (w.policy.max_machines, w.policy.max_cores, w.policy.max_memory) = (None, None, None),
                 (false, DISK, Code::TooMuchDisk),
             ),
             (
                 "26",
                 |w| {
-                    (
-                        w.policy.max_machines,
-                        w.policy.max_cores,
-                        w.policy.max_memory,
-                    ) = (None, None, None);
+                    (w.policy.max_machines, w.policy.max_cores, w.policy.max_memory) = (None, None, None);
                     w.license.max_disk = Some(2);
                 },
                 (false, PROCESSES, Code::TooManyProcesses),
@@ -487,11 +431,7 @@ fn limits_in_order() {
             (
                 "27",
                 |w| {
-                    (
-                        w.policy.max_machines,
-                        w.policy.max_cores,
-                        w.policy.max_memory,
-                    ) = (None, None, None);
+                    (w.policy.max_machines, w.policy.max_cores, w.policy.max_memory) = (None, None, None);
                     (w.policy.max_disk, w.policy.max_processes) = (None, None);
                 },
                 (false, "is expired", Code::Expired),
@@ -550,16 +490,8 @@ fn leasing_per_user() {
                 },
                 VALID,
             ),
-            (
-                "ownerless without scope",
-                |w| w.policy.max_machines = Some(2),
-                VALID,
-            ),
-            (
-                "too many ownerless",
-                |w| w.policy.max_machines = Some(1),
-                (false, MACHINES, Code::TooManyMachines),
-            ),
+            ("ownerless without scope", |w| w.policy.max_machines = Some(2), VALID),
+            ("too many ownerless", |w| w.policy.max_machines = Some(1), (false, MACHINES, Code::TooManyMachines)),
             (
                 "quick: ownerless",
                 |w| {
@@ -618,11 +550,7 @@ fn leasing_per_user() {
                 },
                 VALID,
             ),
-            (
-                "ownerless processes",
-                |w| w.policy.max_processes = Some(2),
-                VALID,
-            ),
+            ("ownerless processes", |w| w.policy.max_processes = Some(2), VALID),
             (
                 "too many ownerless processes",
                 |w| w.policy.max_processes = Some(1),
@@ -682,16 +610,8 @@ fn processes_by_scope() {
                 VALID,
             ),
             ("fingerprint", |w| w.scope().fingerprint = some("f1"), MANY),
-            (
-                "fingerprint of the other",
-                |w| w.scope().fingerprint = some("f2"),
-                VALID,
-            ),
-            (
-                "fingerprints",
-                |w| w.scope().fingerprints = super::world::list(&["f1", "x"]),
-                MANY,
-            ),
+            ("fingerprint of the other", |w| w.scope().fingerprint = some("f2"), VALID),
+            ("fingerprints", |w| w.scope().fingerprints = super::world::list(&["f1", "x"]), MANY),
             (
                 "fingerprints, a dead one does not count",
                 |w| {
@@ -726,11 +646,7 @@ fn processes_by_scope() {
                 },
                 VALID,
             ),
-            (
-                "per license",
-                |w| w.policy.process_leasing_strategy = ProcessLeasingStrategy::PerLicense,
-                MANY,
-            ),
+            ("per license", |w| w.policy.process_leasing_strategy = ProcessLeasingStrategy::PerLicense, MANY),
             (
                 "per license, limit of all",
                 |w| {

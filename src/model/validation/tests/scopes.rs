@@ -1,8 +1,6 @@
 //! 09 §4.2–4.6.
 
-use super::world::{
-    MINUTE, NOW, POLICY, PRODUCT, Release, VALID, World, ago, id, list, person, run, some,
-};
+use super::world::{MINUTE, NOW, POLICY, PRODUCT, Release, VALID, World, ago, id, list, person, run, some};
 use crate::model::validation::{Code, Scope};
 use crate::model::{MatchingStrategy, Time};
 
@@ -11,34 +9,14 @@ type Outcome = (bool, &'static str, Code);
 // steps 6–8
 #[test]
 fn environment_product_and_policy() {
-    const ENVIRONMENT: Outcome = (
-        false,
-        "environment scope does not match",
-        Code::EnvironmentScopeMismatch,
-    );
-    const PRODUCT_OFF: Outcome = (
-        false,
-        "product scope does not match",
-        Code::ProductScopeMismatch,
-    );
-    const POLICY_OFF: Outcome = (
-        false,
-        "policy scope does not match",
-        Code::PolicyScopeMismatch,
-    );
+    const ENVIRONMENT: Outcome = (false, "environment scope does not match", Code::EnvironmentScopeMismatch);
+    const PRODUCT_OFF: Outcome = (false, "product scope does not match", Code::ProductScopeMismatch);
+    const POLICY_OFF: Outcome = (false, "policy scope does not match", Code::PolicyScopeMismatch);
     run(
         |_| (),
         &[
-            (
-                "6 null, none",
-                |w| w.scope().environment = Some(None),
-                VALID,
-            ),
-            (
-                "6 code, none",
-                |w| w.scope().environment = Some(some("test")),
-                ENVIRONMENT,
-            ),
+            ("6 null, none", |w| w.scope().environment = Some(None), VALID),
+            ("6 code, none", |w| w.scope().environment = Some(some("test")), ENVIRONMENT),
             (
                 "6 null, some",
                 |w| {
@@ -87,11 +65,7 @@ fn environment_product_and_policy() {
                 },
                 VALID,
             ),
-            (
-                "7 matches",
-                |w| w.scope().product = some(&id(PRODUCT).to_string()),
-                VALID,
-            ),
+            ("7 matches", |w| w.scope().product = some(&id(PRODUCT).to_string()), VALID),
             (
                 "7 upper case",
                 |w| {
@@ -99,31 +73,11 @@ fn environment_product_and_policy() {
                 },
                 VALID,
             ),
-            (
-                "7 differs",
-                |w| w.scope().product = some(&id(POLICY).to_string()),
-                PRODUCT_OFF,
-            ),
-            (
-                "7 garbage",
-                |w| w.scope().product = some("garbage"),
-                PRODUCT_OFF,
-            ),
-            (
-                "8 matches",
-                |w| w.scope().policy = some(&id(POLICY).to_string()),
-                VALID,
-            ),
-            (
-                "8 differs",
-                |w| w.scope().policy = some(&id(PRODUCT).to_string()),
-                POLICY_OFF,
-            ),
-            (
-                "8 garbage",
-                |w| w.scope().policy = some("garbage"),
-                POLICY_OFF,
-            ),
+            ("7 differs", |w| w.scope().product = some(&id(POLICY).to_string()), PRODUCT_OFF),
+            ("7 garbage", |w| w.scope().product = some("garbage"), PRODUCT_OFF),
+            ("8 matches", |w| w.scope().policy = some(&id(POLICY).to_string()), VALID),
+            ("8 differs", |w| w.scope().policy = some(&id(PRODUCT).to_string()), POLICY_OFF),
+            ("8 garbage", |w| w.scope().policy = some("garbage"), POLICY_OFF),
         ],
     );
 }
@@ -192,11 +146,7 @@ fn required_members() {
         let world = || {
             let mut world = World::new();
             world.add(1)[0].components = vec!["c1"];
-            world.releases = vec![Release {
-                version: "1.0.0",
-                checksum: "abc",
-                dated: Time(0),
-            }];
+            world.releases = vec![Release { version: "1.0.0", checksum: "abc", dated: Time(0) }];
             require(&mut world);
             world
         };
@@ -222,11 +172,7 @@ fn required_members() {
 fn scopes_in_order() {
     let mut world = World::new();
     world.add(1)[0].components = vec!["c1"];
-    world.releases = vec![Release {
-        version: "1.0.0",
-        checksum: "abc",
-        dated: Time(0),
-    }];
+    world.releases = vec![Release { version: "1.0.0", checksum: "abc", dated: Time(0) }];
     let policy = &mut world.policy;
     policy.require_product_scope = true;
     policy.require_policy_scope = true;
@@ -241,23 +187,13 @@ fn scopes_in_order() {
     type Mend = (Code, fn(&mut Scope));
     let steps: [Mend; 10] = [
         (Code::EnvironmentScopeMismatch, |s| s.environment = None),
-        (Code::ProductScopeRequired, |s| {
-            s.product = some(&id(PRODUCT).to_string())
-        }),
-        (Code::PolicyScopeRequired, |s| {
-            s.policy = some(&id(POLICY).to_string())
-        }),
+        (Code::ProductScopeRequired, |s| s.product = some(&id(PRODUCT).to_string())),
+        (Code::PolicyScopeRequired, |s| s.policy = some(&id(POLICY).to_string())),
         (Code::UserScopeRequired, |s| s.user = Some(None)),
         (Code::EntitlementsMissing, |s| s.entitlements = None),
-        (Code::MachineScopeRequired, |s| {
-            s.machine = some(&id(0x101).to_string())
-        }),
-        (Code::FingerprintScopeRequired, |s| {
-            s.fingerprint = some("f1")
-        }),
-        (Code::ComponentsScopeRequired, |s| {
-            s.components = list(&["c1"])
-        }),
+        (Code::MachineScopeRequired, |s| s.machine = some(&id(0x101).to_string())),
+        (Code::FingerprintScopeRequired, |s| s.fingerprint = some("f1")),
+        (Code::ComponentsScopeRequired, |s| s.components = list(&["c1"])),
         (Code::ChecksumScopeRequired, |s| s.checksum = some("abc")),
         (Code::VersionScopeRequired, |s| s.version = some("1.0.0")),
     ];
@@ -279,41 +215,13 @@ fn users_by_id_or_email() {
             w.attach();
         },
         &[
-            (
-                "owner's id",
-                |w| w.scope().user = Some(some(&id(1).to_string())),
-                VALID,
-            ),
-            (
-                "owner's email",
-                |w| w.scope().user = Some(some("ada@example.com")),
-                VALID,
-            ),
-            (
-                "owner's email, any case",
-                |w| w.scope().user = Some(some("Ada@Example.com")),
-                VALID,
-            ),
-            (
-                "attached id",
-                |w| w.scope().user = Some(some(&id(2).to_string())),
-                VALID,
-            ),
-            (
-                "attached email, any case",
-                |w| w.scope().user = Some(some("BOB@example.com")),
-                VALID,
-            ),
-            (
-                "another id",
-                |w| w.scope().user = Some(some(&id(3).to_string())),
-                OFF,
-            ),
-            (
-                "another email",
-                |w| w.scope().user = Some(some("eve@example.com")),
-                OFF,
-            ),
+            ("owner's id", |w| w.scope().user = Some(some(&id(1).to_string())), VALID),
+            ("owner's email", |w| w.scope().user = Some(some("ada@example.com")), VALID),
+            ("owner's email, any case", |w| w.scope().user = Some(some("Ada@Example.com")), VALID),
+            ("attached id", |w| w.scope().user = Some(some(&id(2).to_string())), VALID),
+            ("attached email, any case", |w| w.scope().user = Some(some("BOB@example.com")), VALID),
+            ("another id", |w| w.scope().user = Some(some(&id(3).to_string())), OFF),
+            ("another email", |w| w.scope().user = Some(some("eve@example.com")), OFF),
             ("null with owner", |w| w.scope().user = Some(None), OFF),
             (
                 "null without owner",
@@ -346,11 +254,7 @@ fn users_by_id_or_email() {
 // step 10
 #[test]
 fn entitlements_by_code() {
-    const MISSING: Outcome = (
-        false,
-        "is missing one or more required entitlements",
-        Code::EntitlementsMissing,
-    );
+    const MISSING: Outcome = (false, "is missing one or more required entitlements", Code::EntitlementsMissing);
     run(
         |w| w.entitlements = vec!["A", "B"],
         &[
@@ -364,23 +268,11 @@ fn entitlements_by_code() {
             (
                 "empty",
                 |w| w.scope().entitlements = list(&[]),
-                (
-                    false,
-                    "entitlements scope is empty",
-                    Code::EntitlementsScopeEmpty,
-                ),
+                (false, "entitlements scope is empty", Code::EntitlementsScopeEmpty),
             ),
             ("held", |w| w.scope().entitlements = list(&["A"]), VALID),
-            (
-                "held twice",
-                |w| w.scope().entitlements = list(&["B", "A", "B"]),
-                VALID,
-            ),
-            (
-                "one missing",
-                |w| w.scope().entitlements = list(&["A", "C"]),
-                MISSING,
-            ),
+            ("held twice", |w| w.scope().entitlements = list(&["B", "A", "B"]), VALID),
+            ("one missing", |w| w.scope().entitlements = list(&["A", "C"]), MISSING),
             ("exact", |w| w.scope().entitlements = list(&["a"]), MISSING),
             (
                 "none held",
@@ -397,21 +289,11 @@ fn entitlements_by_code() {
 // §4.3
 #[test]
 fn machine_scope() {
-    const OFF: Outcome = (
-        false,
-        "machine is not activated (does not match any associated machines)",
-        Code::MachineScopeMismatch,
-    );
-    const OWNER: Outcome = (
-        false,
-        "user scope does not match (does not match associated machine owner)",
-        Code::UserScopeMismatch,
-    );
-    const REQUIRED: Outcome = (
-        false,
-        "machine heartbeat is required",
-        Code::HeartbeatNotStarted,
-    );
+    const OFF: Outcome =
+        (false, "machine is not activated (does not match any associated machines)", Code::MachineScopeMismatch);
+    const OWNER: Outcome =
+        (false, "user scope does not match (does not match associated machine owner)", Code::UserScopeMismatch);
+    const REQUIRED: Outcome = (false, "machine heartbeat is required", Code::HeartbeatNotStarted);
     const DEAD: Outcome = (false, "machine heartbeat is dead", Code::HeartbeatDead);
     fn bobs(w: &mut World) {
         w.owned();
@@ -430,27 +312,15 @@ fn machine_scope() {
                     w.machines.clear();
                     w.policy.floating = false;
                 },
-                (
-                    false,
-                    "machine is not activated (has no associated machine)",
-                    Code::NoMachine,
-                ),
+                (false, "machine is not activated (has no associated machine)", Code::NoMachine),
             ),
             (
                 "none, floating",
                 |w| w.machines.clear(),
-                (
-                    false,
-                    "machine is not activated (has no associated machines)",
-                    Code::NoMachines,
-                ),
+                (false, "machine is not activated (has no associated machines)", Code::NoMachines),
             ),
             ("matches", |_| (), VALID),
-            (
-                "another id",
-                |w| w.scope().machine = some(&id(0x999).to_string()),
-                OFF,
-            ),
+            ("another id", |w| w.scope().machine = some(&id(0x999).to_string()), OFF),
             ("garbage", |w| w.scope().machine = some("garbage"), OFF),
             ("no fingerprint", |w| w.scope().machine = some("f1"), OFF),
             (
@@ -504,11 +374,7 @@ fn machine_scope() {
                 },
                 VALID,
             ),
-            (
-                "not started, required",
-                |w| w.policy.require_heartbeat = true,
-                REQUIRED,
-            ),
+            ("not started, required", |w| w.policy.require_heartbeat = true, REQUIRED),
             (
                 "never heard, required, too old",
                 |w| {
@@ -540,21 +406,14 @@ fn machine_scope() {
     );
 }
 
-const NO_FINGERPRINT: Outcome = (
-    false,
-    "fingerprint is not activated (does not match any associated machines)",
-    Code::FingerprintScopeMismatch,
-);
+const NO_FINGERPRINT: Outcome =
+    (false, "fingerprint is not activated (does not match any associated machines)", Code::FingerprintScopeMismatch);
 const ALL_DEAD: Outcome = (false, "machine heartbeat is dead", Code::HeartbeatDead);
 
 // §4.4: nothing sent, no machines, dead ones, one fingerprint
 #[test]
 fn fingerprint_scope() {
-    const NOT_STARTED: Outcome = (
-        false,
-        "machine heartbeat is required",
-        Code::HeartbeatNotStarted,
-    );
+    const NOT_STARTED: Outcome = (false, "machine heartbeat is required", Code::HeartbeatNotStarted);
     run(
         |w| {
             w.add(3);
@@ -564,11 +423,7 @@ fn fingerprint_scope() {
             (
                 "empty",
                 |w| w.scope().fingerprints = list(&[]),
-                (
-                    false,
-                    "fingerprint scope is empty",
-                    Code::FingerprintScopeEmpty,
-                ),
+                (false, "fingerprint scope is empty", Code::FingerprintScopeEmpty),
             ),
             (
                 "empty before no machines",
@@ -576,11 +431,7 @@ fn fingerprint_scope() {
                     w.machines.clear();
                     w.scope().fingerprints = list(&[]);
                 },
-                (
-                    false,
-                    "fingerprint scope is empty",
-                    Code::FingerprintScopeEmpty,
-                ),
+                (false, "fingerprint scope is empty", Code::FingerprintScopeEmpty),
             ),
             (
                 "none, node-locked",
@@ -589,11 +440,7 @@ fn fingerprint_scope() {
                     w.policy.floating = false;
                     w.scope().fingerprint = some("f1");
                 },
-                (
-                    false,
-                    "fingerprint is not activated (has no associated machine)",
-                    Code::NoMachine,
-                ),
+                (false, "fingerprint is not activated (has no associated machine)", Code::NoMachine),
             ),
             (
                 "none, floating",
@@ -601,28 +448,12 @@ fn fingerprint_scope() {
                     w.machines.clear();
                     w.scope().fingerprint = some("f1");
                 },
-                (
-                    false,
-                    "fingerprint is not activated (has no associated machines)",
-                    Code::NoMachines,
-                ),
+                (false, "fingerprint is not activated (has no associated machines)", Code::NoMachines),
             ),
             ("matches", |w| w.scope().fingerprint = some("f1"), VALID),
-            (
-                "exact",
-                |w| w.scope().fingerprint = some("F1"),
-                NO_FINGERPRINT,
-            ),
-            (
-                "n = 1 in a list",
-                |w| w.scope().fingerprints = list(&["x"]),
-                NO_FINGERPRINT,
-            ),
-            (
-                "n = 1 after distinct",
-                |w| w.scope().fingerprints = list(&["x", "x"]),
-                NO_FINGERPRINT,
-            ),
+            ("exact", |w| w.scope().fingerprint = some("F1"), NO_FINGERPRINT),
+            ("n = 1 in a list", |w| w.scope().fingerprints = list(&["x"]), NO_FINGERPRINT),
+            ("n = 1 after distinct", |w| w.scope().fingerprints = list(&["x", "x"]), NO_FINGERPRINT),
             // whatever the strategy
             (
                 "n = 1, MATCH_TWO",
@@ -750,14 +581,10 @@ fn fingerprint_scope() {
 // §4.4: n > 1 by strategy; `matching` of `sent` are alive machines
 #[test]
 fn fingerprints_by_strategy() {
-    const TWO: &str =
-        "one or more fingerprint is not activated (does not match at least 2 associated machines)";
-    const ANY: &str =
-        "one or more fingerprint is not activated (does not match any associated machines)";
-    const MOST: &str =
-        "one or more fingerprint is not activated (does not match enough associated machines)";
-    const ALL: &str =
-        "one or more fingerprint is not activated (does not match all associated machines)";
+    const TWO: &str = "one or more fingerprint is not activated (does not match at least 2 associated machines)";
+    const ANY: &str = "one or more fingerprint is not activated (does not match any associated machines)";
+    const MOST: &str = "one or more fingerprint is not activated (does not match enough associated machines)";
+    const ALL: &str = "one or more fingerprint is not activated (does not match all associated machines)";
     for (strategy, sent, matching, detail) in [
         (MatchingStrategy::Any, 3, 0, Some(ANY)),
         (MatchingStrategy::Any, 3, 1, None),
@@ -792,11 +619,8 @@ fn fingerprints_by_strategy() {
 // §4.4: the user among the owners
 #[test]
 fn fingerprints_of_users() {
-    const OFF: Outcome = (
-        false,
-        "user scope does not match (does not match associated machine owners)",
-        Code::UserScopeMismatch,
-    );
+    const OFF: Outcome =
+        (false, "user scope does not match (does not match associated machine owners)", Code::UserScopeMismatch);
     run(
         |w| {
             // f1 is Ada's, f2 Bob's, f3 nobody's
@@ -807,17 +631,9 @@ fn fingerprints_of_users() {
         },
         &[
             ("own", |w| w.scope().fingerprint = some("f1"), VALID),
-            (
-                "own and ownerless",
-                |w| w.scope().fingerprints = list(&["f1", "f3"]),
-                VALID,
-            ),
+            ("own and ownerless", |w| w.scope().fingerprints = list(&["f1", "f3"]), VALID),
             ("another's", |w| w.scope().fingerprint = some("f2"), OFF),
-            (
-                "one of them another's",
-                |w| w.scope().fingerprints = list(&["f1", "f2"]),
-                OFF,
-            ),
+            ("one of them another's", |w| w.scope().fingerprints = list(&["f1", "f2"]), OFF),
             (
                 "another's is dead",
                 |w| {
@@ -874,19 +690,12 @@ fn fingerprints_of_users() {
 // §4.5
 #[test]
 fn components_scope() {
-    const ANY: &str =
-        "one or more component is not activated (does not match any associated components)";
-    const TWO: &str =
-        "one or more component is not activated (does not match at least 2 associated components)";
-    const MOST: &str =
-        "one or more component is not activated (does not match enough associated components)";
-    const ALL: &str =
-        "one or more component is not activated (does not match all associated components)";
-    const ALONE: Outcome = (
-        false,
-        "fingerprint scope is required when using the components scope",
-        Code::FingerprintScopeRequired,
-    );
+    const ANY: &str = "one or more component is not activated (does not match any associated components)";
+    const TWO: &str = "one or more component is not activated (does not match at least 2 associated components)";
+    const MOST: &str = "one or more component is not activated (does not match enough associated components)";
+    const ALL: &str = "one or more component is not activated (does not match all associated components)";
+    const ALONE: Outcome =
+        (false, "fingerprint scope is required when using the components scope", Code::FingerprintScopeRequired);
     fn base(w: &mut World) {
         w.add(2)[0].components = vec!["c1", "c2", "c3", "c4"];
         w.machines[1].components = vec!["d1"];
@@ -924,11 +733,7 @@ fn components_scope() {
             (
                 "empty",
                 |w| w.scope().components = list(&[]),
-                (
-                    false,
-                    "components scope is empty",
-                    Code::ComponentsScopeEmpty,
-                ),
+                (false, "components scope is empty", Code::ComponentsScopeEmpty),
             ),
             (
                 "wrong fingerprint",
@@ -985,70 +790,32 @@ fn components_scope() {
 // §4.6 and what is recorded (§7)
 #[test]
 fn checksum_and_version_scopes() {
-    const CHECKSUM: Outcome = (
-        false,
-        "checksum scope is not valid (does not match any accessible artifacts)",
-        Code::ChecksumScopeMismatch,
-    );
-    const VERSION: Outcome = (
-        false,
-        "version scope is not valid (does not match any accessible releases)",
-        Code::VersionScopeMismatch,
-    );
+    const CHECKSUM: Outcome =
+        (false, "checksum scope is not valid (does not match any accessible artifacts)", Code::ChecksumScopeMismatch);
+    const VERSION: Outcome =
+        (false, "version scope is not valid (does not match any accessible releases)", Code::VersionScopeMismatch);
     const EXPIRED: Outcome = (false, "is expired", Code::Expired);
     for (checksum, version, expired, expected, recorded) in [
         (None, None, false, VALID, (None, None)),
-        (
-            Some("abc"),
-            None,
-            false,
-            VALID,
-            (Some("2.0.0"), Some("abc")),
-        ),
+        (Some("abc"), None, false, VALID, (Some("2.0.0"), Some("abc"))),
         (Some("ABC"), None, false, CHECKSUM, (None, None)),
         (None, Some("1.0.0"), false, VALID, (Some("1.0.0"), None)),
         (None, Some("1.0"), false, VERSION, (None, None)),
-        (
-            Some("abc"),
-            Some("1.0.0"),
-            false,
-            VALID,
-            (Some("1.0.0"), Some("abc")),
-        ),
+        (Some("abc"), Some("1.0.0"), false, VALID, (Some("1.0.0"), Some("abc"))),
         (Some("x"), Some("1.0.0"), false, CHECKSUM, (None, None)),
         // recorded even if a later step failed
-        (
-            Some("abc"),
-            Some("9.9.9"),
-            false,
-            VERSION,
-            (Some("2.0.0"), Some("abc")),
-        ),
-        (
-            Some("abc"),
-            Some("1.0.0"),
-            true,
-            EXPIRED,
-            (Some("1.0.0"), Some("abc")),
-        ),
+        (Some("abc"), Some("9.9.9"), false, VERSION, (Some("2.0.0"), Some("abc"))),
+        (Some("abc"), Some("1.0.0"), true, EXPIRED, (Some("1.0.0"), Some("abc"))),
     ] {
         let mut world = World::new();
-        world.releases = ["2.0.0", "1.0.0"]
-            .map(|version| Release {
-                version,
-                checksum: "abc",
-                dated: Time(0),
-            })
-            .to_vec();
+        world.releases =
+            ["2.0.0", "1.0.0"].map(|version| Release { version, checksum: "abc", dated: Time(0) }).to_vec();
         world.license.expires_at = ago(1).filter(|_| expired);
         world.scope().checksum = checksum.and_then(some);
         world.scope().version = version.and_then(some);
         let verdict = world.decide();
         assert_eq!((verdict.valid, verdict.detail, verdict.code), expected);
-        let found = (
-            verdict.matched_version.as_deref(),
-            verdict.matched_checksum.as_deref(),
-        );
+        let found = (verdict.matched_version.as_deref(), verdict.matched_checksum.as_deref());
         assert_eq!(found, recorded, "{checksum:?} {version:?}");
     }
 }

@@ -178,11 +178,7 @@ fn steps_fetch_only_what_they_need() {
             &[],
         ),
         ("no machines", |w| w.scope().fingerprint = some("f1"), &[]),
-        (
-            "empty entitlements",
-            |w| w.scope().entitlements = list(&[]),
-            &[],
-        ),
+        ("empty entitlements", |w| w.scope().entitlements = list(&[]), &[]),
         (
             "everything",
             full_scope,
@@ -259,11 +255,7 @@ fn strict(w: &mut World) {
 fn full_scope(w: &mut World) {
     w.add(1)[0].components = vec!["c1"];
     w.entitlements = vec!["A"];
-    w.releases = vec![super::world::Release {
-        version: "1.0.0",
-        checksum: "abc",
-        dated: Time(0),
-    }];
+    w.releases = vec![super::world::Release { version: "1.0.0", checksum: "abc", dated: Time(0) }];
     let scope = w.scope();
     scope.entitlements = list(&["A"]);
     scope.machine = some(&id(0x101).to_string());

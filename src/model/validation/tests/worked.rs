@@ -4,16 +4,8 @@ use super::world::{DAY, NOW, Release, VALID, World, ago, id, list, person, run, 
 use crate::model::validation::{Code, Verdict};
 use crate::model::{ExpirationStrategy, MachineLeasingStrategy, MatchingStrategy, OverageStrategy};
 
-const ALLOWED: (bool, &str, Code) = (
-    true,
-    "has too many associated machines",
-    Code::TooManyMachines,
-);
-const REFUSED: (bool, &str, Code) = (
-    false,
-    "has too many associated machines",
-    Code::TooManyMachines,
-);
+const ALLOWED: (bool, &str, Code) = (true, "has too many associated machines", Code::TooManyMachines);
+const REFUSED: (bool, &str, Code) = (false, "has too many associated machines", Code::TooManyMachines);
 
 fn strict(w: &mut World, max: Option<i64>, overage: OverageStrategy) {
     w.policy.strict = true;
@@ -51,11 +43,7 @@ fn processes(w: &mut World) {
 
 fn releases(w: &mut World) {
     w.releases = ["4.0.2+rebuild", "4.0.2", "4.0.0", "3.1.4", "3.1.0"]
-        .map(|version| Release {
-            version,
-            checksum: "abc",
-            dated: NOW,
-        })
+        .map(|version| Release { version, checksum: "abc", dated: NOW })
         .to_vec();
     w.scope().checksum = some("abc");
 }
@@ -163,11 +151,7 @@ fn process_rows() {
                     w.policy.overage_strategy = OverageStrategy::AlwaysAllow;
                     w.scope().fingerprint = some("f1");
                 },
-                (
-                    true,
-                    "has too many associated processes",
-                    Code::TooManyProcesses,
-                ),
+                (true, "has too many associated processes", Code::TooManyProcesses),
             ),
         ],
     );
@@ -189,11 +173,7 @@ fn scope_rows() {
             (
                 "requireProductScope, POST",
                 |w| w.policy.require_product_scope = true,
-                (
-                    false,
-                    "product scope is required",
-                    Code::ProductScopeRequired,
-                ),
+                (false, "product scope is required", Code::ProductScopeRequired),
             ),
             (
                 "requireUserScope, owner, null",
@@ -232,11 +212,7 @@ fn scope_rows() {
                     w.environment = Some((id(9), "shared"));
                     w.scope().environment = Some(some("another"));
                 },
-                (
-                    false,
-                    "environment scope does not match",
-                    Code::EnvironmentScopeMismatch,
-                ),
+                (false, "environment scope does not match", Code::EnvironmentScopeMismatch),
             ),
         ],
     );
@@ -257,21 +233,9 @@ fn fingerprint_rows() {
             w.policy.machine_matching_strategy = MatchingStrategy::Most;
         },
         &[
-            (
-                "1 of 3",
-                |w| w.scope().fingerprints = list(&["f1", "x", "y"]),
-                ENOUGH,
-            ),
-            (
-                "2 of 4",
-                |w| w.scope().fingerprints = list(&["f1", "f2", "x", "y"]),
-                VALID,
-            ),
-            (
-                "3 of 5",
-                |w| w.scope().fingerprints = list(&["f1", "f2", "f3", "x", "y"]),
-                VALID,
-            ),
+            ("1 of 3", |w| w.scope().fingerprints = list(&["f1", "x", "y"]), ENOUGH),
+            ("2 of 4", |w| w.scope().fingerprints = list(&["f1", "f2", "x", "y"]), VALID),
+            ("3 of 5", |w| w.scope().fingerprints = list(&["f1", "f2", "f3", "x", "y"]), VALID),
             (
                 "4 times the same",
                 |w| {
@@ -290,11 +254,7 @@ fn release_rows() {
         |w| {
             w.policy.expiration_strategy = ExpirationStrategy::MaintainAccess;
             w.license.expires_at = ago(365 * DAY);
-            w.releases = vec![Release {
-                version: "2.0.0",
-                checksum: "abc",
-                dated: NOW,
-            }];
+            w.releases = vec![Release { version: "2.0.0", checksum: "abc", dated: NOW }];
             w.scope().version = some("2.0.0");
         },
         &[
@@ -317,15 +277,9 @@ fn release_rows() {
     let mut world = World::new();
     releases(&mut world);
     let verdict = world.decide();
-    assert_eq!(
-        (verdict.valid, verdict.matched_version.as_deref()),
-        (true, Some("4.0.2+rebuild"))
-    );
+    assert_eq!((verdict.valid, verdict.matched_version.as_deref()), (true, Some("4.0.2+rebuild")));
     assert_eq!(verdict.matched_checksum.as_deref(), Some("abc"));
     world.scope().version = some("3.1.4");
     let verdict = world.decide();
-    assert_eq!(
-        (verdict.valid, verdict.matched_version.as_deref()),
-        (true, Some("3.1.4"))
-    );
+    assert_eq!((verdict.valid, verdict.matched_version.as_deref()), (true, Some("3.1.4")));
 }

@@ -2,9 +2,7 @@
 
 use crate::model::heartbeat::DEFAULT_DURATION;
 use crate::model::limits::MachineCounts;
-use crate::model::validation::{
-    Code, EnvironmentRef, Facts, Lookup, MachineFact, Scope, UserRef, Verdict, decide,
-};
+use crate::model::validation::{Code, EnvironmentRef, Facts, Lookup, MachineFact, Scope, UserRef, Verdict, decide};
 use crate::model::{ExpirationStrategy, License, Policy, Time, coerce::uuid_from_text};
 use std::cell::RefCell;
 use uuid::Uuid;
@@ -31,11 +29,7 @@ pub struct Person {
 }
 
 pub fn person(n: u128, email: &str) -> Person {
-    Person {
-        id: id(n),
-        email: email.to_owned(),
-        banned: false,
-    }
+    Person { id: id(n), email: email.to_owned(), banned: false }
 }
 
 #[derive(Clone)]
@@ -166,14 +160,8 @@ impl World {
             now: NOW,
             policy: &self.policy,
             license: &self.license,
-            owner: self.owner.as_ref().map(|owner| UserRef {
-                id: owner.id,
-                email: &owner.email,
-                banned: owner.banned,
-            }),
-            environment: self
-                .environment
-                .map(|(id, code)| EnvironmentRef { id, code }),
+            owner: self.owner.as_ref().map(|owner| UserRef { id: owner.id, email: &owner.email, banned: owner.banned }),
+            environment: self.environment.map(|(id, code)| EnvironmentRef { id, code }),
             scope: self.scope.as_ref(),
             quick: self.quick,
             lookup: self,
@@ -190,21 +178,14 @@ impl World {
     }
 
     fn units(&self, owner: Option<Uuid>) -> impl Iterator<Item = &Unit> {
-        self.machines
-            .iter()
-            .filter(move |m| m.owner.as_ref().map(|o| o.id) == owner)
+        self.machines.iter().filter(move |m| m.owner.as_ref().map(|o| o.id) == owner)
     }
 
     fn accessible(&self) -> impl Iterator<Item = &Release> {
         use ExpirationStrategy::{MaintainAccess, RestrictAccess};
-        let windowed = matches!(
-            self.policy.expiration_strategy,
-            RestrictAccess | MaintainAccess
-        );
+        let windowed = matches!(self.policy.expiration_strategy, RestrictAccess | MaintainAccess);
         let until = self.license.expires_at.filter(|_| windowed);
-        self.releases
-            .iter()
-            .filter(move |release| until.is_none_or(|until| release.dated <= until))
+        self.releases.iter().filter(move |release| until.is_none_or(|until| release.dated <= until))
     }
 }
 
@@ -225,20 +206,14 @@ impl Lookup for World {
 
     fn entitlement_codes(&self) -> Result<Vec<String>, &'static str> {
         self.called("entitlement_codes")?;
-        Ok(self
-            .entitlements
-            .iter()
-            .map(|&code| code.to_owned())
-            .collect())
+        Ok(self.entitlements.iter().map(|&code| code.to_owned()).collect())
     }
 
     fn attached_user(&self, id_or_email: &str) -> Result<Option<Uuid>, &'static str> {
         self.called("attached_user")?;
         let (id, email) = (uuid_from_text(id_or_email), id_or_email.to_lowercase());
         let mut users = self.attached.iter();
-        Ok(users
-            .find(|user| Some(user.id) == id || user.email == email)
-            .map(|user| user.id))
+        Ok(users.find(|user| Some(user.id) == id || user.email == email).map(|user| user.id))
     }
 
     fn machine(&self, id: Uuid) -> Result<Option<MachineFact>, &'static str> {
@@ -249,21 +224,13 @@ impl Lookup for World {
     fn machines_by_fingerprint(&self, texts: &[&str]) -> Result<Vec<MachineFact>, &'static str> {
         self.called("machines_by_fingerprint")?;
         let matching = |m: &&Unit| texts.contains(&m.fingerprint.as_str());
-        Ok(self
-            .machines
-            .iter()
-            .filter(matching)
-            .map(Unit::fact)
-            .collect())
+        Ok(self.machines.iter().filter(matching).map(Unit::fact).collect())
     }
 
     fn components_matching(&self, machine: Uuid, texts: &[&str]) -> Result<usize, &'static str> {
         self.called("components_matching")?;
         let machine = self.machines.iter().find(|m| m.id == machine).unwrap();
-        Ok(texts
-            .iter()
-            .filter(|text| machine.components.contains(text))
-            .count())
+        Ok(texts.iter().filter(|text| machine.components.contains(text)).count())
     }
 
     fn counts_for_owner(&self, owner: Option<Uuid>) -> Result<MachineCounts, &'static str> {
@@ -278,12 +245,7 @@ impl Lookup for World {
 
     fn process_count_of_machine(&self, machine: Uuid) -> Result<i64, &'static str> {
         self.called("process_count_of_machine")?;
-        Ok(self
-            .machines
-            .iter()
-            .find(|m| m.id == machine)
-            .unwrap()
-            .processes)
+        Ok(self.machines.iter().find(|m| m.id == machine).unwrap().processes)
     }
 
     fn process_count_of_license(&self) -> Result<i64, &'static str> {
@@ -298,9 +260,7 @@ impl Lookup for World {
 
     fn release_by_checksum(&self, checksum: &str) -> Result<Option<String>, &'static str> {
         self.called("release_by_checksum")?;
-        let release = self
-            .accessible()
-            .find(|release| release.checksum == checksum);
+        let release = self.accessible().find(|release| release.checksum == checksum);
         Ok(release.map(|release| release.version.to_owned()))
     }
 
@@ -323,11 +283,7 @@ pub fn run(base: fn(&mut World), rows: &[Row]) {
         base(&mut world);
         change(&mut world);
         let verdict = world.decide();
-        assert_eq!(
-            (verdict.valid, verdict.detail, verdict.code),
-            *expected,
-            "{name}"
-        );
+        assert_eq!((verdict.valid, verdict.detail, verdict.code), *expected, "{name}");
     }
 }
 
