@@ -172,7 +172,7 @@ fn seal_context(account: Uuid, name: &str) -> String {
 
 /// An account by UUID or slug (01 §2.1).
 pub fn find_account(db: &Db<'_>, name: &str) -> Result<Option<Account>, StoreError> {
-    match crate::crypto::token::parse_uuid_lenient(name) {
+    match crate::model::coerce::uuid_from_text(name) {
         Some(id) => db.get::<Account>(id, id),
         None => db.find::<Account>("WHERE slug = ?", &[Val::Text(name.to_owned())]),
     }

@@ -58,6 +58,8 @@ static DEF: Def<Component> = Def {
     ],
     order: &[],
     bare: false,
+    more: super::resource::no_more,
+    schemas: super::resource::Schemas::new(),
 };
 
 /// What a component or process is to the bearer, by its machine (10 §0).
@@ -150,7 +152,7 @@ fn taken(db: &Db<'_>, component: &Component, policy: &Policy) -> Result<Option<S
 }
 
 fn create(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
-    let params = DEF.create_schema(Vec::new()).check(cx.body_or_empty(), cx.who())?;
+    let params = DEF.create_schema().check(cx.body_or_empty(), cx.who())?;
     let created = crud::build::<Component>(cx, db, params)?;
     let component = &created.draft.record;
     let letters = machine_letters(cx, db, component.machine_id)?;

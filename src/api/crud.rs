@@ -28,7 +28,7 @@ pub fn find_within<T: Resource>(cx: &Ctx, db: &Db<'_>, text: &str, mut filter: W
     let def = T::def();
     let table = T::TABLE;
     let missing = || ApiError::no_such(def.name, text);
-    let id = crate::crypto::token::parse_uuid_lenient(text);
+    let id = crate::model::coerce::uuid_from_text(text);
     match (id, def.alias) {
         _ if text.trim().is_empty() => return Err(missing()),
         (Some(id), None) => filter.equals(&format!("{table}.id"), id),
@@ -78,7 +78,7 @@ pub struct Created<T> {
 /// Body schema, permission names, environment and authorization of a create; `authorize` gets the record.
 pub fn build<T: Resource>(cx: &Ctx, db: &Db<'_>, params: Json) -> Result<Created<T>> {
     check_permission_names::<T>(&params)?;
-    let id = params.at(&["data", "id"]).and_then(Json::as_str).and_then(crate::crypto::token::parse_uuid_lenient);
+    let id = params.at(&["data", "id"]).and_then(Json::as_str).and_then(crate::model::coerce::uuid_from_text);
     let sent_environment = super::resource::linked(&params, "environment");
     let environment = sent_environment.unwrap_or(cx.environment_id());
     let mut record = T::fresh(cx, id.unwrap_or_else(Uuid::now_v7), environment);
@@ -101,7 +101,7 @@ pub fn build<T: Resource>(cx: &Ctx, db: &Db<'_>, params: Json) -> Result<Created
 
 /// `POST` on a collection.
 pub fn create<T: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
-    let params = T::def().create_schema(Vec::new()).check(cx.body_or_empty(), cx.who())?;
+    let params = T::def().create_schema().check(cx.body_or_empty(), cx.who())?;
     let created = build::<T>(cx, db, params)?;
     let record = &created.draft.record;
     cx.authorize(None, Records::One(record.environment_id()), record.letters(cx, db)?)?;

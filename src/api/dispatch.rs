@@ -295,7 +295,7 @@ impl App {
             };
         };
         if let Some(account) = &default
-            && (account.slug == name || crate::crypto::token::parse_uuid_lenient(name) == Some(account.id))
+            && (account.slug == name || crate::model::coerce::uuid_from_text(name) == Some(account.id))
         {
             return Ok(account.clone());
         }

@@ -40,6 +40,8 @@ static DEF: Def<Entitlement> = Def {
     filters: &[],
     order: &[],
     bare: false,
+    more: super::resource::no_more,
+    schemas: super::resource::Schemas::new(),
 };
 
 impl Resource for Entitlement {
@@ -97,7 +99,7 @@ pub(super) fn check_code<T: Resource>(change: &Change<'_, T>, v: &mut Validation
     if change.taken("code", code, true)? {
         v.attribute("code", "TAKEN", "has already been taken");
     }
-    if crate::crypto::token::looks_like_uuid(code) {
+    if crate::model::coerce::uuid_from_text(code).is_some() {
         v.attribute("code", "INVALID", "is invalid");
     }
     Ok(())

@@ -8,7 +8,7 @@ use uuid::Uuid;
 /// An environment of the account by UUID or exact code; the oldest if both match.
 pub(super) fn find(db: &Db<'_>, account: Uuid, name: &str) -> Result<Option<Environment>> {
     let code = Val::Text(name.to_owned());
-    Ok(match crate::crypto::token::parse_uuid_lenient(name) {
+    Ok(match crate::model::coerce::uuid_from_text(name) {
         Some(id) => {
             let args = [account.to_val(), id.to_val(), code];
             db.find("WHERE account_id = ? AND (id = ? OR code = ?) ORDER BY created_at, id LIMIT 1", &args)?

@@ -36,6 +36,8 @@ static DEF: Def<Group> = Def {
     filters: &[],
     order: &[],
     bare: false,
+    more: super::resource::no_more,
+    schemas: super::resource::Schemas::new(),
 };
 
 impl Resource for Group {

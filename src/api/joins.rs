@@ -58,7 +58,7 @@ fn targets(params: &Json) -> Vec<Uuid> {
     let items = params.get("data").and_then(Json::as_arr).unwrap_or_default();
     items
         .iter()
-        .filter_map(|item| item.get("id").and_then(Json::as_str).and_then(crate::crypto::token::parse_uuid_lenient))
+        .filter_map(|item| item.get("id").and_then(Json::as_str).and_then(crate::model::coerce::uuid_from_text))
         .collect()
 }
 

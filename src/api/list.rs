@@ -95,7 +95,7 @@ fn narrow(cx: &Ctx, declared: &Filter, value: &QueryValue, filter: &mut Where) {
         return apply(cx, value, filter);
     }
     let Some(text) = value.as_str().filter(|text| !text.trim().is_empty()) else { return };
-    let id = || crate::crypto::token::parse_uuid_lenient(text);
+    let id = || crate::model::coerce::uuid_from_text(text);
     match declared.compare {
         Compare::Id(column) => match id() {
             Some(id) => filter.equals(column, id),

@@ -143,6 +143,8 @@ static DEF: Def<Machine> = Def {
     ],
     order: &[],
     bare: false,
+    more: || vec![Member::new("components", components::embedded_schema())],
+    schemas: super::resource::Schemas::new(),
 };
 
 impl Resource for Machine {
@@ -358,7 +360,7 @@ fn check_ids(change: &Change<'_, Machine>, v: &mut Validation) -> Result<()> {
     if change.params.at(&["data", "id"]).is_some() && db.exists("machines WHERE id = ?", &[machine.id.to_val()])? {
         v.id("CONFLICT", "must not conflict with another machine");
     }
-    if let Some(id) = crate::crypto::token::parse_uuid_lenient(&machine.fingerprint)
+    if let Some(id) = crate::model::coerce::uuid_from_text(&machine.fingerprint)
         && db.get::<Machine>(machine.account_id, id)?.is_some()
     {
         v.attribute("fingerprint", "CONFLICT", "must not conflict with another machine's identifier (UUID)");
@@ -406,8 +408,7 @@ fn count_use(cx: &Ctx, db: &Db<'_>, column: &'static str) -> Result<()> {
 
 /// `POST /machines` (10 §1.7)
 fn create(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
-    let components = Member::new("components", components::embedded_schema());
-    let params = Machine::def().create_schema(vec![components]).check(cx.body_or_empty(), cx.who())?;
+    let params = Machine::def().create_schema().check(cx.body_or_empty(), cx.who())?;
     let embedded = components::embedded(&params).len();
     if embedded > 20 {
         return Err(ApiError::unprocessable("too many records"));

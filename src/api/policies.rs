@@ -118,6 +118,8 @@ const ORDER: &[&str] = &[
     "maxUses",
     "checkInInterval",
     "checkInIntervalCount",
+    // Before the scheme, although 07 §2.9 lists it last: a pooled and encrypted policy reports it first (07 §2.2).
+    "encrypted",
     "scheme",
     "machineUniquenessStrategy",
     "machineMatchingStrategy",
@@ -137,7 +139,6 @@ const ORDER: &[&str] = &[
     "maxProcesses",
     "maxUsers",
     "overageStrategy",
-    "encrypted",
 ];
 
 static DEF: Def<Policy> = Def {
@@ -162,6 +163,8 @@ static DEF: Def<Policy> = Def {
     filters: &[Filter { name: "product", compare: Compare::Id("policies.product_id") }],
     order: ORDER,
     bare: false,
+    more: super::resource::no_more,
+    schemas: super::resource::Schemas::new(),
 };
 
 impl Resource for Policy {
@@ -178,19 +181,8 @@ impl Resource for Policy {
 
     /// Defaults that depend on other attributes (07 §2.2, §2.3, §2.6).
     fn prepare(draft: &mut Draft<Self>, _cx: &Ctx, _db: &Db<'_>) -> Result<()> {
-        let scheme_sent = draft.sent("scheme");
         let basis_sent = draft.sent("heartbeat_basis");
-        let machines_sent = draft.sent("max_machines");
-        let policy = &mut draft.record;
-        if policy.encrypted && !scheme_sent {
-            policy.scheme = Some(KeyScheme::LegacyEncrypt);
-        }
-        if !policy.floating && !machines_sent {
-            policy.max_machines = Some(1);
-        }
-        if !basis_sent && policy.require_heartbeat {
-            policy.heartbeat_basis = HeartbeatBasis::FromCreation;
-        }
+        crate::model::policy_rules::apply_creation_defaults(&mut draft.record, basis_sent);
         Ok(())
     }
 
@@ -230,6 +222,10 @@ impl Resource for Policy {
             }
         }
         change.attributes(v);
+        // Machines are unique per license at the least; only components can be unique per machine (07 §2.7).
+        if policy.machine_uniqueness_strategy == UniquenessStrategy::PerMachine {
+            v.attribute("machineUniquenessStrategy", "NOT_ALLOWED", "unsupported machine uniqueness strategy");
+        }
         let sent = |name: &str| change.params.at(&["data", "attributes", name]).is_some();
         let cull_sent = change.before.is_some() || sent("heartbeat_cull_strategy");
         let bad_scheme = change.bad.iter().any(|(name, _)| *name == "scheme");
@@ -290,6 +286,8 @@ static ENTITLEMENT_DEF: Def<PolicyEntitlement> = Def {
     filters: &[],
     order: &[],
     bare: false,
+    more: super::resource::no_more,
+    schemas: super::resource::Schemas::new(),
 };
 
 impl Resource for PolicyEntitlement {

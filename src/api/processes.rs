@@ -74,6 +74,8 @@ static DEF: Def<Process> = Def {
     ],
     order: &[],
     bare: false,
+    more: super::resource::no_more,
+    schemas: super::resource::Schemas::new(),
 };
 
 impl Resource for Process {
@@ -174,7 +176,7 @@ fn check_limit(db: &Db<'_>, machine: &Machine, v: &mut Validation) -> Result<()>
 }
 
 fn create(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
-    let params = DEF.create_schema(Vec::new()).check(cx.body_or_empty(), cx.who())?;
+    let params = DEF.create_schema().check(cx.body_or_empty(), cx.who())?;
     let created = crud::build::<Process>(cx, db, params)?;
     let process = &created.draft.record;
     let letters = machine_letters(cx, db, process.machine_id)?;

@@ -68,6 +68,8 @@ static DEF: Def<Product> = Def {
     filters: FILTERS,
     order: &[],
     bare: false,
+    more: super::resource::no_more,
+    schemas: super::resource::Schemas::new(),
 };
 
 impl Resource for Product {

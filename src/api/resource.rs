@@ -11,6 +11,7 @@ use crate::http::query::QueryValue;
 use crate::json::Json;
 use crate::model::{Entity, Val};
 use crate::store::Db;
+use std::sync::OnceLock;
 use uuid::Uuid;
 
 /// What an attribute's value is.
@@ -344,6 +345,34 @@ pub struct Def<T: 'static> {
     pub order: &'static [&'static str],
     /// `data.attributes` may be left out on create.
     pub bare: bool,
+    /// Relationships that a create body may name beside the declared to-one ones.
+    pub more: fn() -> Vec<Member>,
+    /// The schemas of create and update bodies, built when they are first needed.
+    pub schemas: Schemas,
+}
+
+/// Schemas that are built once.
+pub struct Schemas {
+    create: OnceLock<Schema>,
+    update: OnceLock<Schema>,
+}
+
+impl Schemas {
+    /// Nothing built yet.
+    pub const fn new() -> Schemas {
+        Schemas { create: OnceLock::new(), update: OnceLock::new() }
+    }
+}
+
+impl Default for Schemas {
+    fn default() -> Self {
+        Schemas::new()
+    }
+}
+
+/// No further relationships.
+pub fn no_more() -> Vec<Member> {
+    Vec::new()
 }
 
 /// A record that is being created, with what was wrong in its attributes.
@@ -375,7 +404,7 @@ impl<T> Draft<T> {
 pub fn linked(params: &Json, name: &str) -> Option<Option<Uuid>> {
     let value = params.at(&["data", "relationships", name])?;
     let Some(data) = value.get("data") else { return Some(None) };
-    Some(data.get("id").and_then(Json::as_str).and_then(crate::crypto::token::parse_uuid_lenient))
+    Some(data.get("id").and_then(Json::as_str).and_then(crate::model::coerce::uuid_from_text))
 }
 
 /// A resource: what the declarations cannot say.
@@ -458,8 +487,7 @@ impl<T: Resource> Def<T> {
             .collect()
     }
 
-    /// The relationships that a create body may name.
-    pub fn relationship_members(&self) -> Vec<Member> {
+    fn relationship_members(&self) -> Vec<Member> {
         let to_one = |types: &[&'static str], nullable: bool| {
             let mut data = Member::new("data", linkage(types)).required();
             data.nullable = nullable;
@@ -484,10 +512,19 @@ impl<T: Resource> Def<T> {
         members
     }
 
-    /// The schema of a create body, with further relationships.
-    pub fn create_schema(&self, more: Vec<Member>) -> Schema {
+    /// The schema of a create body.
+    pub fn create_schema(&self) -> &Schema {
+        self.schemas.create.get_or_init(|| self.build_create_schema())
+    }
+
+    /// The schema of an update body.
+    pub fn update_schema(&self) -> &Schema {
+        self.schemas.update.get_or_init(|| self.build_update_schema())
+    }
+
+    fn build_create_schema(&self) -> Schema {
         let mut relationships = self.relationship_members();
-        relationships.extend(more);
+        relationships.extend((self.more)());
         let mut data = vec![Member::new("type", Node::OneOf(self.types.to_vec())).required()];
         if self.client_id != letters::NONE {
             data.push(Member::new("id", Node::Uuid).only(self.client_id.0));
@@ -501,8 +538,7 @@ impl<T: Resource> Def<T> {
         Schema::body(vec![Member::new("data", Node::Object(data)).required()])
     }
 
-    /// The schema of an update body.
-    pub fn update_schema(&self) -> Schema {
+    fn build_update_schema(&self) -> Schema {
         Schema::body(vec![
             Member::new(
                 "data",
@@ -569,8 +605,8 @@ pub fn apply<T: Resource>(record: &mut T, params: &Json) -> Vec<(&'static str, B
 pub fn check_permission_names<T: Resource>(params: &Json) -> Result<()> {
     let Some(names) = params.at(&["data", "attributes", "permissions"]).and_then(Json::as_arr) else { return Ok(()) };
     match crate::model::PermissionSet::from_names(names.iter().filter_map(Json::as_str)) {
-        Ok(_) => Ok(()),
-        Err(()) => Err(unsupported_permissions(T::def().path)),
+        Some(_) => Ok(()),
+        None => Err(unsupported_permissions(T::def().path)),
     }
 }
 

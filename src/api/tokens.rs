@@ -66,6 +66,8 @@ static DEF: Def<Token> = Def {
     filters: &[Filter { name: "bearer", compare: Compare::With(filter_by_bearer) }],
     order: &[],
     bare: true,
+    more: super::resource::no_more,
+    schemas: super::resource::Schemas::new(),
 };
 
 /// A token's bearer, read once more.
@@ -272,7 +274,7 @@ fn filter_by_bearer(_: &Ctx, value: &QueryValue, filter: &mut Where) {
             }
             "id" => {
                 known = true;
-                match secrets::parse_uuid_lenient(&texts[0]) {
+                match crate::model::coerce::uuid_from_text(&texts[0]) {
                     Some(id) => filter.equals("tokens.bearer_id", id),
                     None => filter.never(),
                 }
@@ -377,7 +379,7 @@ fn generate(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
         Some(data) => {
             let name = data.get("type").and_then(Json::as_str).unwrap_or("").trim_end_matches('s');
             let type_ = BearerType::ALL.iter().find(|t| t.as_str().trim_end_matches('s') == name).copied();
-            type_.zip(data.get("id").and_then(Json::as_str).and_then(secrets::parse_uuid_lenient))
+            type_.zip(data.get("id").and_then(Json::as_str).and_then(crate::model::coerce::uuid_from_text))
         }
     };
     let holder = match target {

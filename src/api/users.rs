@@ -45,6 +45,8 @@ static DEF: Def<User> = Def {
     filters: &[],
     order: &[],
     bare: false,
+    more: super::resource::no_more,
+    schemas: super::resource::Schemas::new(),
 };
 
 /// A user counts as active for this long after a sign of life (04 §5).

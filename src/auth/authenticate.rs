@@ -4,6 +4,7 @@ use super::bearer::{Bearer, LicenseBearer};
 use super::credentials::Credential;
 use crate::crypto::token as tokens;
 use crate::http::error::{ApiError, Result};
+use crate::model::coerce;
 use crate::model::license_status::{self, Credential as Kind};
 use crate::model::{
     Account, BearerType, Column as _, Environment, ExpirationStrategy, IsolationStrategy, License, PermissionSet,
@@ -118,7 +119,7 @@ impl Context<'_> {
 
 /// 03 §3
 fn by_token(cx: &Context<'_>, db: &Db<'_>, raw: &str) -> Result<(Bearer, Option<Token>)> {
-    if tokens::looks_like_uuid(raw) {
+    if coerce::uuid_from_text(raw).is_some() {
         let detail =
             "Token format is invalid (make sure that you're providing a token value, not a token's UUID identifier)";
         return Err(ApiError::unauthorized("TOKEN_FORMAT_INVALID", detail).about(TOKEN_DOCS));

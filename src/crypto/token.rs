@@ -2,7 +2,6 @@
 
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// The version suffix of everything generated here (02 §10, §11, §13).
@@ -121,40 +120,6 @@ pub fn has_known_version(raw: &str) -> bool {
     raw.ends_with(VERSION)
 }
 
-/// Whether the whole text is a UUID as [`parse_uuid_lenient`] reads it.
-pub fn looks_like_uuid(text: &str) -> bool {
-    parse_uuid_lenient(text).is_some()
-}
-
-/// Reads a UUID from a client: 32 hex digits in any case, each of the four dashes optional (01 §8.1).
-pub fn parse_uuid_lenient(text: &str) -> Option<Uuid> {
-    if !(32..=36).contains(&text.len()) {
-        return None;
-    }
-    let mut value: u128 = 0;
-    let mut digits = 0;
-    let mut after_dash = false;
-    for &byte in text.as_bytes() {
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            b'A'..=b'F' => byte - b'A' + 10,
-            b'-' if !after_dash && matches!(digits, 8 | 12 | 16 | 20) => {
-                after_dash = true;
-                continue;
-            }
-            _ => return None,
-        };
-        if digits == 32 {
-            return None;
-        }
-        value = value << 4 | u128::from(digit);
-        digits += 1;
-        after_dash = false;
-    }
-    (digits == 32).then(|| Uuid::from_u128(value))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,33 +177,6 @@ mod tests {
     fn versions_02_10() {
         for unknown in ["", "v3x", "admin-00v2", "admin-00v1", "admin-00", "00v13"] {
             assert!(!has_known_version(unknown), "{unknown}");
-        }
-    }
-
-    #[test]
-    fn uuids_01_8_1() {
-        let id = Uuid::from_u128(0x1fddcec8_8dd3_4d8d_9b16_215cac0f9b52);
-        for text in [
-            "1fddcec88dd34d8d9b16215cac0f9b52",
-            "1fddcec8-8dd3-4d8d-9b16-215cac0f9b52",
-            "1FDDCEC8-8DD34D8D9B16-215cac0f9b52",
-        ] {
-            assert_eq!(parse_uuid_lenient(text), Some(id), "{text}");
-            assert!(looks_like_uuid(text));
-        }
-        for text in [
-            "",
-            "1fddcec88dd34d8d9b16215cac0f9b5",
-            "1fddcec88dd34d8d9b16215cac0f9b521",
-            "1fddcec8--8dd34d8d9b16215cac0f9b52",
-            "-1fddcec88dd34d8d9b16215cac0f9b52",
-            "1fddcec88dd34d8d9b16215cac0f9b52-",
-            "1fddcec88-dd34d8d9b16215cac0f9b52",
-            "1fddcec88dd34d8d9b16215cac0f9b5g",
-            " 1fddcec88dd34d8d9b16215cac0f9b52",
-            "1fddcec8-8dd3-4d8d-9b16-215cac0f9b52-",
-        ] {
-            assert!(!looks_like_uuid(text), "{text}");
         }
     }
 }

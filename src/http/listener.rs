@@ -14,7 +14,7 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -90,11 +90,14 @@ pub async fn serve<S: Service>(listener: TcpListener, service: Arc<S>, limits: L
         let _ = stream.set_nodelay(true);
         let service = service.clone();
         let handler = hyper::service::service_fn(move |request| handle(service.clone(), peer, limits, request));
-        let connection = builder.serve_connection(TokioIo::new(stream), handler).into_owned();
-        let connection = graceful.watch(connection);
+        let (builder, watcher) = (builder.clone(), graceful.watcher());
         tokio::spawn(async move {
             let _slot = slot;
-            if let Err(error) = connection.await {
+            if tokio::time::timeout(limits.header_timeout, first_bytes(&stream)).await.is_err() {
+                return;
+            }
+            let connection = builder.serve_connection(TokioIo::new(stream), handler).into_owned();
+            if let Err(error) = watcher.watch(connection).await {
                 tracing::debug!(error = %error, "a connection ended early");
             }
         });
@@ -102,6 +105,20 @@ pub async fn serve<S: Service>(listener: TcpListener, service: Arc<S>, limits: L
     drop(listener);
     if tokio::time::timeout(limits.shutdown_timeout, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not finish in time and were dropped");
+    }
+}
+
+/// Waits until a connection has said which protocol it speaks: hyper's own detection has no time limit, and a silent
+/// connection must not hold its slot for ever.
+async fn first_bytes(stream: &TcpStream) {
+    const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let mut bytes = [0; HTTP2.len()];
+    // An error, like the end of the stream, shows again when the connection is served.
+    while let Ok(n) = stream.peek(&mut bytes).await {
+        if n == 0 || n == HTTP2.len() || bytes[..n] != HTTP2[..n] {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 

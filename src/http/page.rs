@@ -60,7 +60,7 @@ impl Page {
         let mode = match (cursor, at) {
             (Some(cursor), _) => Mode::Keyset(match cursor.trim() {
                 "" => None,
-                text => Some(crate::crypto::token::parse_uuid_lenient(text).ok_or_else(|| {
+                text => Some(crate::model::coerce::uuid_from_text(text).ok_or_else(|| {
                     let detail = format!("page cursor must be a valid UUID (got {})", Json::str(text.to_owned()));
                     ApiError::bad_request(detail).parameter("page[cursor]")
                 })?),

@@ -334,7 +334,7 @@ impl Schema {
                 }
             }
             Node::Uuid => match value.as_str() {
-                Some(text) if crate::crypto::token::looks_like_uuid(text) => {}
+                Some(text) if crate::model::coerce::uuid_from_text(text).is_some() => {}
                 _ => return mismatch(value, "UUID string"),
             },
             Node::OneOf(choices) => {

@@ -333,6 +333,7 @@ mod tests {
             ),
             ("PT0,25S", ms(250)),
             ("0.5d", ms(43_200_000)),
+            ("0.5w", ms(302_400_000)),
             ("PT1.5H", ms(5_400_000)),
         ] {
             assert_eq!(parse_iso8601_duration(text), Some(duration), "{text}");

@@ -228,6 +228,7 @@ mod tests {
             (padded(16_385), too_large),
             (object(64), Ok(())),
             (object(65), too_many.clone()),
+            (r#"{"a":[[[[]]]]}"#.to_owned(), Err("too many items (exceeded limit of 4 items)".to_owned())),
             // counted over all nested objects, those in arrays too
             (format!("{{\"a\":{}}}", object(63)), Ok(())),
             (format!("{{\"a\":{}}}", object(64)), too_many.clone()),

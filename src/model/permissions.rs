@@ -122,20 +122,20 @@ impl PermissionSet {
         star.into_iter().chain(names).collect()
     }
 
-    /// The set of these names; `Err` when one is unknown or stands twice (03 §8.1).
-    pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<PermissionSet, ()> {
+    /// The set of these names; `None` when one is unknown or stands twice (03 §8.1).
+    pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<PermissionSet> {
         let mut set = PermissionSet::default();
         for name in names {
             let at = match name {
                 "*" => WILDCARD,
-                name => Permission::parse(name).ok_or(())?.0 as usize,
+                name => Permission::parse(name)?.0 as usize,
             };
             if set.bit(at) {
-                return Err(());
+                return None;
             }
             set.0[at / 64] |= 1 << (at % 64);
         }
-        Ok(set)
+        Some(set)
     }
 
     /// The test "a bearer of `role` with this set can do `permission`" (03 §8.2).
@@ -169,7 +169,7 @@ impl PermissionSet {
             return Some(set);
         }
         let names: Vec<String> = serde_json::from_str(text).ok()?;
-        let set = PermissionSet::from_names(names.iter().map(String::as_str)).ok()?;
+        let set = PermissionSet::from_names(names.iter().map(String::as_str))?;
         remember(set, &set.to_json_text());
         Some(set)
     }
@@ -290,8 +290,8 @@ mod tests {
     // 03 §8.1: unknown and repeated names; a token narrows its bearer
     #[test]
     fn sets_are_checked_and_narrowed() {
-        assert!(PermissionSet::from_names(["license.read", "license.read"]).is_err());
-        assert!(PermissionSet::from_names(["license.fly"]).is_err());
+        assert!(PermissionSet::from_names(["license.read", "license.read"]).is_none());
+        assert!(PermissionSet::from_names(["license.fly"]).is_none());
         let read = PermissionSet::from_names(["license.read"]).unwrap();
         let both = PermissionSet::from_names(["machine.read", "license.read"]).unwrap();
         assert_eq!(both.names(), ["license.read", "machine.read"]);

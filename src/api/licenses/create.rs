@@ -18,9 +18,7 @@ use uuid::Uuid;
 
 /// `POST /licenses`
 pub(super) fn create(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
-    let user = Node::Object(vec![Member::new("data", linkage(&["user", "users"])).required().nullable()]);
-    let mut params =
-        License::def().create_schema(vec![Member::new("user", user)]).check(cx.body_or_empty(), cx.who())?;
+    let mut params = License::def().create_schema().check(cx.body_or_empty(), cx.who())?;
     // `user` is another name for `owner` (08 §4.1).
     if let Some(relationships) = params.get_mut("data").and_then(|data| data.get_mut("relationships"))
         && let Some(user) = relationships.remove("user")
@@ -47,6 +45,12 @@ pub(super) fn create(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
         Outcome::write(move |cx, db| insert(cx, db, created, plan, Some(policy)))
     };
     if slow { Outcome::blocking(go) } else { go(cx) }
+}
+
+/// `user`, the old name of `owner` (08 §4.1).
+pub(super) fn more_relationships() -> Vec<Member> {
+    let user = Node::Object(vec![Member::new("data", linkage(&["user", "users"])).required().nullable()]);
+    vec![Member::new("user", user)]
 }
 
 /// 08 §1.1, §4.1
@@ -159,7 +163,7 @@ pub(super) fn check_key(change: &Change<'_, License>, policy: Option<&Policy>, v
     if change.taken("key", key, false)? {
         v.attribute("key", "TAKEN", "has already been taken");
     }
-    if let Some(id) = crate::crypto::token::parse_uuid_lenient(key)
+    if let Some(id) = crate::model::coerce::uuid_from_text(key)
         && change.db.get::<License>(change.cx.account.id, id)?.is_some()
     {
         v.attribute("key", "CONFLICT", "must not conflict with another license's identifier (UUID)");

@@ -207,6 +207,8 @@ static DEF: Def<License> = Def {
     ],
     order: &[],
     bare: true,
+    more: create::more_relationships,
+    schemas: super::resource::Schemas::new(),
 };
 
 fn members_users(license: &License, view: &View<'_>) -> Result<Vec<Uuid>> {
@@ -404,6 +406,8 @@ static ENTITLEMENT_DEF: Def<LicenseEntitlement> = Def {
     filters: &[],
     order: &[],
     bare: false,
+    more: super::resource::no_more,
+    schemas: super::resource::Schemas::new(),
 };
 
 impl Resource for LicenseEntitlement {

@@ -365,7 +365,7 @@ impl Lookup for Rows<'_> {
     }
 
     fn attached_user(&self, id_or_email: &str) -> std::result::Result<Option<Uuid>, StoreError> {
-        let (condition, arg) = match crate::crypto::token::parse_uuid_lenient(id_or_email) {
+        let (condition, arg) = match crate::model::coerce::uuid_from_text(id_or_email) {
             Some(id) => ("users.id = ?", id.to_val()),
             None => ("users.email = ?", Val::Text(id_or_email.to_lowercase())),
         };

@@ -26,10 +26,10 @@ fn leased(w: &mut World, owned: usize, ownerless: usize) {
 }
 
 fn by_owner(w: &mut World) {
-    // (`user: null` matches a license without owner only: `by_nobody` takes the owner away.)
     w.scope().user = Some(some("ada@example.com"));
 }
 
+/// `user: null` matches only a license without owner; its former owner's machines stay.
 fn by_nobody(w: &mut World) {
     w.owner = None;
     w.scope().user = Some(None);
