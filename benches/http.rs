@@ -11,6 +11,7 @@ use keygen_lite::crypto::http_signature as signatures;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -119,12 +120,8 @@ struct Memory {
 }
 
 impl Memory {
-    fn new(connection: usize) -> Memory {
-        let seed = Instant::now().elapsed().subsec_nanos() as u64 + std::process::id() as u64;
-        Memory {
-            random: (seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(connection as u64) | 1,
-            machine: None,
-        }
+    fn new() -> Memory {
+        Memory { random: std::hash::RandomState::new().build_hasher().finish() | 1, machine: None }
     }
 
     fn next(&mut self) -> u64 {
@@ -237,10 +234,10 @@ async fn load(
     }
     let end = Instant::now() + time;
     let mut tasks = tokio::task::JoinSet::new();
-    for (number, mut sender) in senders.into_iter().enumerate() {
+    for mut sender in senders {
         let world = world.clone();
         tasks.spawn(async move {
-            let mut memory = Memory::new(number);
+            let mut memory = Memory::new();
             let mut latencies = Vec::new();
             // What was activated is deactivated, also after the end.
             while Instant::now() < end || memory.machine.is_some() {
@@ -266,7 +263,7 @@ async fn load(
 /// The product's answers of a scenario by method, as JSON for the bare server.
 async fn record(port: u16, scenario: Scenario, world: &World) -> Result<Value> {
     let mut sender = connect(port).await?;
-    let mut memory = Memory::new(0);
+    let mut memory = Memory::new();
     let mut answers = json!({});
     loop {
         let (request, expected) = scenario.request(world, &mut memory);

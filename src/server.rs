@@ -53,7 +53,6 @@ async fn serve(config: Config) -> Result<(), StartError> {
         max_header: config.server.max_header_bytes,
         header_timeout: config.server.header_timeout(),
         body_timeout: config.server.body_timeout(),
-        idle_timeout: config.server.idle_timeout(),
         max_connections: config.server.max_connections,
         shutdown_timeout: config.server.shutdown_timeout(),
     };
@@ -61,8 +60,10 @@ async fn serve(config: Config) -> Result<(), StartError> {
     tokio::task::block_in_place(|| bootstrap::prepare(&app, local)).map_err(StartError::Account)?;
     log_panics();
     let jobs = crate::jobs::start(app.clone());
+    // Before anybody is told that the server is up: from then on a signal stops it in good order.
+    let stop = stop_signal().map_err(StartError::Runtime)?;
     tracing::info!(address = %local, version = env!("CARGO_PKG_VERSION"), "listening");
-    listener::serve(listener, app, limits, stop_signal()).await;
+    listener::serve(listener, app, limits, stop).await;
     jobs.abort();
     tokio::task::block_in_place(|| store.close());
     tracing::info!("stopped");
@@ -77,25 +78,21 @@ fn log_panics() {
     }));
 }
 
-/// Resolves when the process is asked to stop.
-async fn stop_signal() {
-    let interrupt = async {
-        let _ = tokio::signal::ctrl_c().await;
-    };
+/// Watches, from now on, for the signals that ask the process to stop; the future resolves when one comes.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
-    {
+    let (mut interrupt, mut terminate) = {
         use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                tokio::select! {
-                    () = interrupt => {}
-                    _ = terminate.recv() => {}
-                }
-            }
-            Err(_) => interrupt.await,
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    Ok(async move {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    }
-    #[cfg(not(unix))]
-    interrupt.await;
-    tracing::info!("stopping: finishing what is in flight");
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+        tracing::info!("stopping: finishing what is in flight");
+    })
 }

@@ -194,7 +194,7 @@ fn register(router: &mut Router<Arc<Entry>>, route: &'static Route) {
     }
     let mut patterns: Vec<String> = Vec::new();
     if matches!(route.prefix, Prefix::Both | Prefix::Long) {
-        patterns.push(format!("v1/accounts/{{account}}/{}", route.path));
+        patterns.push(format!("v1/accounts/{{account-}}/{}", route.path));
     }
     if matches!(route.prefix, Prefix::Both | Prefix::Bare) {
         patterns.push(format!("v1/{}", route.path));

@@ -1,11 +1,12 @@
 //! Components (10 §2), by themselves and embedded in a new machine.
 
 use super::context::{Ctx, Where};
+use super::machine_children::{self, MachineChild, READERS, WRITERS};
 use super::resource::{Attr, Compare, Def, Draft, Filter, Kind, Link, Rel, Resource, Rule, attributes};
-use super::route::{Outcome, Route, delete, get, patch, post};
+use super::route::{Route, delete, get, patch, post};
 use super::validation::{Change, Validation};
 use super::{crud, licenses, list, nested};
-use crate::auth::{Letters, Records, letters::*};
+use crate::auth::{Letters, letters::*};
 use crate::http::error::Result;
 use crate::http::params::{Member, Node};
 use crate::json::Json;
@@ -13,12 +14,9 @@ use crate::model::{Column as _, Component, License, Machine, Policy, Product, Un
 use crate::store::Db;
 use uuid::Uuid;
 
-const READERS: Letters = STAFF.or(E).or(P).or(L).or(USERS);
-const WRITERS: Letters = A.or(D).or(S).or(E).or(P).or(L).or(UO_NP).or(UM_NP);
-
 pub(super) const ROUTES: &[Route] = &[
     get("components", list::index::<Component>).can(&["component.read"]).allow(READERS),
-    post("components", create).can(&["component.create"]).allow(WRITERS),
+    post("components", crud::create::<Component>).can(&["component.create"]).allow(WRITERS),
     get("components/{id}", crud::show::<Component>).can(&["component.read"]).allow(READERS),
     patch("components/{id}", crud::update::<Component>).can(&["component.update"]).allow(WRITERS.or(SU)),
     delete("components/{id}", crud::destroy::<Component>).can(&["component.delete"]).allow(WRITERS),
@@ -62,13 +60,24 @@ static DEF: Def<Component> = Def {
     schemas: super::resource::Schemas::new(),
 };
 
-/// What a component or process is to the bearer, by its machine (10 §0).
-pub(super) fn machine_letters(cx: &Ctx, db: &Db<'_>, machine: Uuid) -> Result<Letters> {
-    match db.get::<Machine>(cx.account.id, machine)? {
-        Some(machine) => machine.letters(cx, db),
-        // An unknown parent is 422 for those who see everything, 403 for the others (10 §0).
-        None if cx.subject.bearer.letters().intersects(A | D | S | E) => Ok(cx.subject.bearer.letters()),
-        None => Ok(NONE),
+impl MachineChild for Component {
+    fn machine_id(&self) -> Uuid {
+        self.machine_id
+    }
+
+    fn license_id(&self) -> Uuid {
+        self.license_id
+    }
+
+    fn product_id(&self) -> Uuid {
+        self.product_id
+    }
+
+    fn place(&mut self, machine: &Machine) {
+        self.machine_id = machine.id;
+        self.license_id = machine.license_id;
+        self.policy_id = machine.policy_id;
+        self.product_id = machine.product_id;
     }
 }
 
@@ -86,22 +95,15 @@ impl Resource for Component {
     }
 
     fn letters(&self, cx: &Ctx, db: &Db<'_>) -> Result<Letters> {
-        if cx.subject.bearer.is_staff() {
-            return Ok(cx.subject.bearer.letters());
-        }
-        machine_letters(cx, db, self.machine_id)
+        machine_children::letters(self, cx, db)
     }
 
     fn parent_environment(&self, db: &Db<'_>) -> Result<Option<Uuid>> {
-        Ok(db.get::<Machine>(self.account_id, self.machine_id)?.and_then(|machine| machine.environment_id))
+        machine_children::parent_environment(self, db)
     }
 
     fn prepare(draft: &mut Draft<Self>, cx: &Ctx, db: &Db<'_>) -> Result<()> {
-        let component = &mut draft.record;
-        if let Some(machine) = db.get::<Machine>(cx.account.id, component.machine_id)? {
-            component.place(&machine);
-        }
-        Ok(())
+        machine_children::prepare(draft, cx, db)
     }
 
     fn validate(change: &Change<'_, Self>, v: &mut Validation) -> Result<()> {
@@ -118,16 +120,6 @@ impl Resource for Component {
         }
         change.attributes(v);
         Ok(())
-    }
-}
-
-impl Component {
-    /// Takes the ids of its machine's family.
-    fn place(&mut self, machine: &Machine) {
-        self.machine_id = machine.id;
-        self.license_id = machine.license_id;
-        self.policy_id = machine.policy_id;
-        self.product_id = machine.product_id;
     }
 }
 
@@ -149,15 +141,6 @@ fn taken(db: &Db<'_>, component: &Component, policy: &Policy) -> Result<Option<S
     args.extend(arg.map(|id| id.to_val()));
     let found = db.exists(&format!("machine_components WHERE account_id = ? AND fingerprint = ?{more}"), &args)?;
     Ok(found.then(|| format!("has already been taken for this {scope}")))
-}
-
-fn create(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
-    let params = DEF.create_schema().check(cx.body_or_empty(), cx.who())?;
-    let created = crud::build::<Component>(cx, db, params)?;
-    let component = &created.draft.record;
-    let letters = machine_letters(cx, db, component.machine_id)?;
-    cx.authorize(None, Records::One(component.environment_id), letters)?;
-    Outcome::write(move |cx, db| crud::insert(cx, db, created))
 }
 
 /// `relationships.components` of a new machine (10 §1.4, §2.5).
@@ -225,20 +208,4 @@ pub(super) fn insert_embedded(machine: &Machine, cx: &Ctx, db: &Db<'_>, params: 
         db.insert(&from_item(item, machine, cx))?;
     }
     Ok(())
-}
-
-impl nested::HasOne<Product> for Component {
-    fn related_id(&self, _db: &Db<'_>) -> Result<Option<Uuid>> {
-        Ok(Some(self.product_id))
-    }
-}
-impl nested::HasOne<License> for Component {
-    fn related_id(&self, _db: &Db<'_>) -> Result<Option<Uuid>> {
-        Ok(Some(self.license_id))
-    }
-}
-impl nested::HasOne<Machine> for Component {
-    fn related_id(&self, _db: &Db<'_>) -> Result<Option<Uuid>> {
-        Ok(Some(self.machine_id))
-    }
 }

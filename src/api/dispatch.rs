@@ -18,6 +18,7 @@ use crate::json::{self, Json};
 use crate::model::{Account, Environment, Time, Token};
 use crate::store::Db;
 use crate::versions::{self, Version};
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -201,7 +202,7 @@ impl App {
         let required = matches!(route.auth, Auth::Required | Auth::Login);
         let known = authenticate(db, &account, environment.as_ref(), &keys.secret_key, now, credential, required)?;
         let (bearer, token): (Bearer, Option<Token>) = match known {
-            Authenticated::Bearer(bearer, token) => (bearer, token),
+            Authenticated::Bearer(bearer, token) => (bearer, token.map(|token| *token)),
             Authenticated::Login(login) => {
                 let pending = Pending { login, routed, account, keys, environment, version, now };
                 return Ok(Progress::Password(Box::new(pending)));
@@ -248,18 +249,24 @@ impl App {
             NoMatch::Unknown => ApiError::unknown_route(),
             NoMatch::BadSuffix => ApiError::mime_type_invalid(),
             NoMatch::BadEscape => ApiError::uri_invalid(),
+            NoMatch::BadEncoding => ApiError { with_meta: false, ..ApiError::encoding_invalid() },
         })?;
         let route = found.value.route;
         let content_type = header_text(request, "content-type")?;
-        let accept = header_text(request, "accept")?;
+        let accept = accept_text(request)?;
         let body_kind = match negotiate::body_kind(&request.method, content_type) {
             Ok(kind) => kind,
             Err(_) if route.accepts == Accepts::Anything => BodyKind::Ignored,
             Err(_) => return Err(ApiError::mime_type_invalid()),
         };
-        let response_type =
-            negotiate::response_type(route.accepts, &request.method, accept, content_type, found.json_suffix)
-                .map_err(|_| ApiError::mime_type_invalid())?;
+        let response_type = negotiate::response_type(
+            route.accepts,
+            &request.method,
+            accept.as_deref(),
+            content_type,
+            found.json_suffix,
+        )
+        .map_err(|_| ApiError::mime_type_invalid())?;
         let body = match body_kind {
             BodyKind::Json if !request.body.is_empty() => {
                 let value = json::parse(&request.body).map_err(|_| ApiError::json_invalid())?;
@@ -481,6 +488,16 @@ fn header_text<'r>(request: &'r Request, name: &str) -> Result<Option<&'r str>> 
         None => Ok(None),
         Some(value) => std::str::from_utf8(value.as_bytes()).map(Some).map_err(|_| ApiError::mime_type_invalid()),
     }
+}
+
+/// `Accept`; several lines are one list (RFC 9110 §5.3).
+fn accept_text(request: &Request) -> Result<Option<Cow<'_, str>>> {
+    if request.headers.get_all("accept").iter().count() < 2 {
+        return Ok(header_text(request, "accept")?.map(Cow::Borrowed));
+    }
+    let lines: std::result::Result<Vec<&str>, _> =
+        request.headers.get_all("accept").iter().map(|value| std::str::from_utf8(value.as_bytes())).collect();
+    lines.map(|lines| Some(Cow::Owned(lines.join(", ")))).map_err(|_| ApiError::mime_type_invalid())
 }
 
 /// Adds `Date`, `Digest` and the signature (02 §3).

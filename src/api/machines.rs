@@ -197,15 +197,20 @@ impl Resource for Machine {
         let (machine, db, account) = (change.record, change.db, change.record.account_id);
         let creating = change.before.is_none();
         let license: Option<License> = db.get(account, machine.license_id)?;
-        let Some(license) = license else {
-            v.relationship("license", "NOT_FOUND", "must exist");
-            v.relationship("policy", "NOT_FOUND", "must exist");
-            return Ok(());
+        let family = match license {
+            Some(license) => {
+                let policy: Policy =
+                    db.get(account, license.policy_id)?.ok_or_else(|| Ctx::broken("a license without its policy"))?;
+                Some((license, policy))
+            }
+            None => {
+                v.relationship("license", "NOT_FOUND", "must exist");
+                v.relationship("policy", "NOT_FOUND", "must exist");
+                None
+            }
         };
-        let policy: Policy =
-            db.get(account, license.policy_id)?.ok_or_else(|| Ctx::broken("a license without its policy"))?;
-        if creating {
-            components::check_embedded(change, &policy, v)?;
+        if let (true, Some((license, policy))) = (creating, &family) {
+            components::check_embedded(change, policy, v)?;
             change.compatible(v, "license", license.environment_id, false)?;
         }
         let owner: Option<User> = change.must_exist(v, "owner", machine.owner_id)?;
@@ -228,20 +233,22 @@ impl Resource for Machine {
         if creating {
             check_ids(change, v)?;
         }
-        let limits = EffectiveLimits::of(&license, &policy);
-        let others = others(db, &license, &policy, machine, change.before)?;
-        for error in limits::check_machine(&policy, &limits, &others, machine, creating) {
-            v.base(error.code, error.detail);
-        }
-        if creating {
-            check_wider(change, &policy, v)?;
+        if let Some((license, policy)) = &family {
+            let limits = EffectiveLimits::of(license, policy);
+            let others = others(db, license, policy, machine, change.before)?;
+            for error in limits::check_machine(policy, &limits, &others, machine, creating) {
+                v.base(error.code, error.detail);
+            }
+            if creating {
+                check_wider(change, policy, v)?;
+            }
         }
         let group_before = change.before.and_then(|before| before.group_id);
         if let Some(group) = group.filter(|group| Some(group.id) != group_before) {
             groups::check_room(db, v, &group, "machines", "machine", group.max_machines)?;
         }
         let owner_before = change.before.and_then(|before| before.owner_id);
-        if let Some(owner) = owner.filter(|owner| Some(owner.id) != owner_before) {
+        if let (Some(owner), Some((license, _))) = (owner.filter(|owner| Some(owner.id) != owner_before), &family) {
             let args = [license.id.to_val(), owner.id.to_val()];
             let belongs = license.owner_id == Some(owner.id)
                 || db.exists("license_users WHERE license_id = ? AND user_id = ?", &args)?;

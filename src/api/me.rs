@@ -31,14 +31,15 @@ fn document(cx: &Ctx, db: &Db<'_>) -> Result<Json> {
     }
 }
 
-fn authorize(cx: &Ctx, more: &[&str]) -> Result<()> {
-    cx.authorize(None, Records::One(cx.subject.bearer.environment_id()), cx.subject.bearer.letters())?;
+/// Only `/profile` has the environment rule of showing the bearer: a global admin inside an isolated environment has a `/me`.
+fn authorize(cx: &Ctx, record: Records, more: &[&str]) -> Result<()> {
+    cx.authorize(None, record, cx.subject.bearer.letters())?;
     cx.also_needs(&[permission(cx)])?;
     cx.also_needs(more)
 }
 
 fn me(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
-    authorize(cx, &[])?;
+    authorize(cx, Records::None, &[])?;
     let mut reply = Json::obj([("data", document(cx, db)?)]);
     if let Some(token) = &cx.subject.token {
         reply.set("included", Json::Arr(vec![render(token, &View::new(cx, db))?]));
@@ -48,7 +49,8 @@ fn me(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
 
 fn profile(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     let admin = cx.subject.bearer.role() == Some(Role::Admin);
-    authorize(cx, if admin { &["admin.read"] } else { &[] })?;
+    let record = Records::One(cx.subject.bearer.environment_id());
+    authorize(cx, record, if admin { &["admin.read"] } else { &[] })?;
     let token = cx.subject.token.as_ref().map(|token| token.id);
     let meta = Json::obj([("tokenId", token.map_or(Json::Null, |id| id.to_json()))]);
     Ok(Outcome::Reply(Reply::ok(Json::obj([("data", document(cx, db)?), ("meta", meta)]))))

@@ -28,6 +28,7 @@ mod environments;
 mod groups;
 mod health;
 mod licenses;
+mod machine_children;
 mod machines;
 mod me;
 mod policies;

@@ -53,8 +53,8 @@ const ATTRIBUTES: &[Attr<Policy>] = attributes![Policy:
     max_processes "maxProcesses" (Kind::Long) .nullable();
     max_users "maxUsers" (Kind::Long) .nullable();
     max_cores "maxCores" (Kind::Long) .nullable();
-    max_memory "maxMemory" (Kind::Long) .nullable();
-    max_disk "maxDisk" (Kind::Long) .nullable();
+    max_memory "maxMemory" (Kind::Long) .nullable() .rules(&[Rule::AtMost(i64::MAX)]);
+    max_disk "maxDisk" (Kind::Long) .nullable() .rules(&[Rule::AtMost(i64::MAX)]);
     max_uses "maxUses" (Kind::Long) .nullable();
     machine_uniqueness_strategy "machineUniquenessStrategy" (Kind::Enum(UniquenessStrategy::NAMES))
         .rules(&[Rule::OneOf("unsupported machine uniqueness strategy")]);
@@ -235,10 +235,10 @@ impl Resource for Policy {
         } else if bad_scheme {
             v.attribute("scheme", "NOT_ALLOWED", "unsupported signing scheme");
         }
-        let overflowing = |name: &str| change.bad.iter().any(|(n, _)| *n == name);
+        let refused = |name: &str| change.bad.iter().any(|(n, bad)| *n == name && *bad == super::resource::Bad::Name);
         for error in crate::model::policy_rules::check(policy, cull_sent) {
             // What the strategy's own rule refused already is not looked at again.
-            if overflowing(error.attribute) {
+            if refused(error.attribute) {
                 continue;
             }
             if let Some(attr) = DEF.attribute(error.attribute) {

@@ -1,14 +1,14 @@
 //! Processes (10 §3, §4.6).
 
-use super::components::machine_letters;
 use super::context::{Ctx, Where};
 use super::events::emit;
+use super::machine_children::{self, MachineChild, READERS, WRITERS};
 use super::render::{View, render};
 use super::resource::{Attr, Compare, Def, Draft, Filter, Kind, Link, Rel, Resource, Rule, attributes};
 use super::route::{Outcome, Reply, Route, delete, get, patch, post};
 use super::validation::{Change, Validation};
 use super::{crud, licenses, list, nested};
-use crate::auth::{Letters, Records, letters::*};
+use crate::auth::{Letters, letters::*};
 use crate::http::error::{ApiError, Result};
 use crate::json::Json;
 use crate::model::heartbeat::{self, HeartbeatStatus, Ping};
@@ -16,12 +16,9 @@ use crate::model::{Column as _, License, Machine, Policy, Process, ProcessLeasin
 use crate::store::Db;
 use uuid::Uuid;
 
-const READERS: Letters = STAFF.or(E).or(P).or(L).or(USERS);
-const WRITERS: Letters = A.or(D).or(S).or(E).or(P).or(L).or(UO_NP).or(UM_NP);
-
 pub(super) const ROUTES: &[Route] = &[
     get("processes", list::index::<Process>).can(&["process.read"]).allow(READERS),
-    post("processes", create).can(&["process.create"]).allow(WRITERS),
+    post("processes", crud::create::<Process>).can(&["process.create"]).allow(WRITERS),
     get("processes/{id}", crud::show::<Process>).can(&["process.read"]).allow(READERS),
     patch("processes/{id}", crud::update::<Process>).can(&["process.update"]).allow(WRITERS.or(SU)),
     delete("processes/{id}", crud::destroy::<Process>).can(&["process.delete"]).allow(WRITERS),
@@ -78,6 +75,27 @@ static DEF: Def<Process> = Def {
     schemas: super::resource::Schemas::new(),
 };
 
+impl MachineChild for Process {
+    fn machine_id(&self) -> Uuid {
+        self.machine_id
+    }
+
+    fn license_id(&self) -> Uuid {
+        self.license_id
+    }
+
+    fn product_id(&self) -> Uuid {
+        self.product_id
+    }
+
+    fn place(&mut self, machine: &Machine) {
+        self.machine_id = machine.id;
+        self.license_id = machine.license_id;
+        self.policy_id = machine.policy_id;
+        self.product_id = machine.product_id;
+    }
+}
+
 impl Resource for Process {
     fn def() -> &'static Def<Self> {
         &DEF
@@ -94,24 +112,15 @@ impl Resource for Process {
     }
 
     fn letters(&self, cx: &Ctx, db: &Db<'_>) -> Result<Letters> {
-        if cx.subject.bearer.is_staff() {
-            return Ok(cx.subject.bearer.letters());
-        }
-        machine_letters(cx, db, self.machine_id)
+        machine_children::letters(self, cx, db)
     }
 
     fn parent_environment(&self, db: &Db<'_>) -> Result<Option<Uuid>> {
-        Ok(db.get::<Machine>(self.account_id, self.machine_id)?.and_then(|machine| machine.environment_id))
+        machine_children::parent_environment(self, db)
     }
 
     fn prepare(draft: &mut Draft<Self>, cx: &Ctx, db: &Db<'_>) -> Result<()> {
-        let process = &mut draft.record;
-        if let Some(machine) = db.get::<Machine>(cx.account.id, process.machine_id)? {
-            process.license_id = machine.license_id;
-            process.policy_id = machine.policy_id;
-            process.product_id = machine.product_id;
-        }
-        Ok(())
+        machine_children::prepare(draft, cx, db)
     }
 
     /// The order is 10 §3.5.
@@ -175,15 +184,6 @@ fn check_limit(db: &Db<'_>, machine: &Machine, v: &mut Validation) -> Result<()>
     Ok(())
 }
 
-fn create(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
-    let params = DEF.create_schema().check(cx.body_or_empty(), cx.who())?;
-    let created = crud::build::<Process>(cx, db, params)?;
-    let process = &created.draft.record;
-    let letters = machine_letters(cx, db, process.machine_id)?;
-    cx.authorize(None, Records::One(process.environment_id), letters)?;
-    Outcome::write(move |cx, db| crud::insert(cx, db, created))
-}
-
 /// `POST …/actions/ping` (10 §4.6)
 fn ping(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     let process: Process = crud::authorized(cx, db)?;
@@ -210,20 +210,4 @@ fn ping(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
         }
         Ok(Reply::data(data))
     })
-}
-
-impl nested::HasOne<Product> for Process {
-    fn related_id(&self, _db: &Db<'_>) -> Result<Option<Uuid>> {
-        Ok(Some(self.product_id))
-    }
-}
-impl nested::HasOne<License> for Process {
-    fn related_id(&self, _db: &Db<'_>) -> Result<Option<Uuid>> {
-        Ok(Some(self.license_id))
-    }
-}
-impl nested::HasOne<Machine> for Process {
-    fn related_id(&self, _db: &Db<'_>) -> Result<Option<Uuid>> {
-        Ok(Some(self.machine_id))
-    }
 }

@@ -180,10 +180,13 @@ pub enum Link {
     Target,
 }
 
+/// Lists the members of a to-many relationship.
+pub type Members<T> = fn(&T, &View<'_>) -> Result<Vec<Uuid>>;
+
 /// What a relationship's `data` is.
 pub enum Data<T: 'static> {
     /// None: to-many. The function lists the members when a file includes them.
-    Many(Option<fn(&T, &View<'_>) -> Result<Vec<Uuid>>>),
+    Many(Option<Members<T>>),
     /// The related record's id, or null.
     One(fn(&T) -> Option<Uuid>),
     /// As `One`, with the type beside the id (polymorphic).
@@ -284,7 +287,7 @@ impl<T> Rel<T> {
     }
 
     /// Members to list when a file includes the relationship.
-    pub const fn members(mut self, members: fn(&T, &View<'_>) -> Result<Vec<Uuid>>) -> Rel<T> {
+    pub const fn members(mut self, members: Members<T>) -> Rel<T> {
         self.data = Data::Many(Some(members));
         self
     }
@@ -587,9 +590,11 @@ pub fn apply<T: Resource>(record: &mut T, params: &Json) -> Vec<(&'static str, B
                 }
                 Val::Int(*number)
             }
+            // Beyond 64 bits: the nearest integer stands in, so that every rule sees a value that is out of its range.
             Json::Number(text) => {
-                bad.push((attr.name, Bad::Range(text.starts_with('-'))));
-                continue;
+                let negative = text.starts_with('-');
+                bad.push((attr.name, Bad::Range(negative)));
+                Val::Int(if negative { i64::MIN } else { i64::MAX })
             }
             Json::Str(text) => Val::Text(text.to_string()),
             other => Val::Text(other.to_string()),

@@ -19,8 +19,11 @@ pub enum Outcome {
     /// Run this in the writer and answer what it gives, once it is durable.
     Write(WriteStep),
     /// Run this on the blocking pool (slow cryptography), then go on with what it gives.
-    Blocking(Box<dyn FnOnce(&Ctx) -> Result<Outcome> + Send>),
+    Blocking(BlockingStep),
 }
+
+/// A step for the blocking pool.
+pub type BlockingStep = Box<dyn FnOnce(&Ctx) -> Result<Outcome> + Send>;
 
 /// A step for the writer.
 pub type WriteStep = Box<dyn FnOnce(&Ctx, &Db<'_>) -> Result<Reply> + Send>;

@@ -72,26 +72,26 @@ static DEF: Def<Token> = Def {
 
 /// A token's bearer, read once more.
 pub(super) enum Holder {
-    User(User),
-    Product(Product),
-    License(License, Option<User>),
-    Environment(Environment),
+    User(Box<User>),
+    Product(Box<Product>),
+    License(Box<License>, Option<Box<User>>),
+    Environment(Box<Environment>),
 }
 
 impl Holder {
     fn read(db: &Db<'_>, account: Uuid, type_: BearerType, id: Uuid) -> Result<Option<Holder>> {
         Ok(match type_ {
-            BearerType::User => db.get(account, id)?.map(Holder::User),
-            BearerType::Product => db.get(account, id)?.map(Holder::Product),
-            BearerType::Environment => db.get(account, id)?.map(Holder::Environment),
+            BearerType::User => db.get(account, id)?.map(|user| Holder::User(Box::new(user))),
+            BearerType::Product => db.get(account, id)?.map(|product| Holder::Product(Box::new(product))),
+            BearerType::Environment => db.get(account, id)?.map(|environment| Holder::Environment(Box::new(environment))),
             BearerType::License => match db.get::<License>(account, id)? {
                 None => None,
                 Some(license) => {
                     let owner = match license.owner_id {
-                        Some(owner) => db.get(account, owner)?,
+                        Some(owner) => db.get(account, owner)?.map(Box::new),
                         None => None,
                     };
-                    Some(Holder::License(license, owner))
+                    Some(Holder::License(Box::new(license), owner))
                 }
             },
         })
@@ -125,7 +125,7 @@ impl Holder {
         match self {
             Holder::User(user) => user.permissions,
             Holder::Product(product) => product.permissions,
-            Holder::License(license, owner) => license_permissions(license, owner.as_ref()),
+            Holder::License(license, owner) => license_permissions(license, owner.as_deref()),
             Holder::Environment(_) => Role::Environment.default_permissions(),
         }
     }
@@ -266,8 +266,8 @@ fn filter_by_bearer(_: &Ctx, value: &QueryValue, filter: &mut Where) {
         match *name {
             "type" => {
                 known = true;
-                let wanted = texts[0].trim_end_matches('s');
-                match BearerType::ALL.iter().find(|t| t.as_str().trim_end_matches('s') == wanted) {
+                let wanted = texts[0].strip_suffix('s').unwrap_or(&texts[0]);
+                match BearerType::ALL.iter().find(|t| t.as_str().strip_suffix('s') == Some(wanted)) {
                     Some(type_) => filter.equals("tokens.bearer_type", *type_),
                     None => filter.never(),
                 }
@@ -386,7 +386,8 @@ fn generate(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
         Some((type_, id)) => Holder::read(db, cx.account.id, type_, id)?,
         None => None,
     };
-    let environment = linked(&params, "environment").unwrap_or(cx.environment_id().or(bearer.environment_id()));
+    let of_holder = holder.as_ref().and_then(Holder::environment_id);
+    let environment = linked(&params, "environment").unwrap_or(cx.environment_id().or(of_holder));
     let allowed = match &holder {
         Some(holder) => may_generate(cx, db, holder)?,
         None => false,

@@ -186,6 +186,7 @@ impl<T: Resource> Change<'_, T> {
                     Some(("NOT_ALLOWED", "is reserved".to_owned()))
                 }
                 (Rule::Present, Val::Null) => Some(("MISSING", "can't be blank".to_owned())),
+                (Rule::Present, Val::Text(text)) if text.is_empty() => Some(("MISSING", "can't be blank".to_owned())),
                 _ => None,
             };
             if let Some((suffix, detail)) = failure {

@@ -16,7 +16,7 @@ use crate::store::Db;
 #[derive(Debug)]
 pub enum Authenticated {
     /// Known at once.
-    Bearer(Bearer, Option<Token>),
+    Bearer(Bearer, Option<Box<Token>>),
     /// A password must be checked first, which is slow.
     Login(Login),
 }
@@ -87,7 +87,7 @@ pub fn authenticate(
             return by_password(&cx, db, &email, password).map(Authenticated::Login);
         }
     };
-    Ok(Authenticated::Bearer(bearer, token))
+    Ok(Authenticated::Bearer(bearer, token.map(Box::new)))
 }
 
 const TOKEN_DOCS: &str = "/authentication/#token-authentication";

@@ -29,8 +29,6 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// Time for a body to arrive.
     pub body_timeout: Duration,
-    /// How long a kept connection may idle between requests.
-    pub idle_timeout: Duration,
     /// Open connections; further ones wait.
     pub max_connections: usize,
     /// Time for requests in flight to finish at shutdown.
@@ -60,8 +58,8 @@ pub async fn serve<S: Service>(listener: TcpListener, service: Arc<S>, limits: L
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(limits.max_header.max(8192))
         .max_headers(256)
-        .keep_alive(true)
-        .pipeline_flush(true);
+        // No `pipeline_flush`: it would keep the answer to a head that cannot be read (400, 431) from going out.
+        .keep_alive(true);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -12,6 +12,8 @@ use std::collections::HashMap;
 enum ParamKind {
     /// `{id}`: an unescaped `.` starts a format suffix in the last segment and is no match elsewhere.
     Plain,
+    /// `{id-}`: as `{id}`, but a `.` is no match in the last segment either.
+    Closed,
     /// `{id+}`: anything but `/`.
     Open,
     /// `{id*}`: anything, `/` included (one or more segments).
@@ -35,8 +37,10 @@ pub enum NoMatch {
     Unknown,
     /// A format suffix other than `.json` and `.jsonapi` (400 `MIME_TYPE_INVALID`).
     BadSuffix,
-    /// A broken percent escape or invalid UTF-8 (400 `URI_INVALID`).
+    /// A broken percent escape (400 `URI_INVALID`).
     BadEscape,
+    /// Not UTF-8 once decoded (400 `ENCODING_INVALID`, 01 §4.4).
+    BadEncoding,
 }
 
 /// Values by method and path pattern.
@@ -75,9 +79,10 @@ impl<T> Router<T> {
                 Some(param) => {
                     let (kind, name) = match param.strip_suffix('+') {
                         Some(name) => (ParamKind::Open, name),
-                        None => match param.strip_suffix('*') {
-                            Some(name) => (ParamKind::Rest, name),
-                            None => (ParamKind::Plain, param),
+                        None => match (param.strip_suffix('*'), param.strip_suffix('-')) {
+                            (Some(name), _) => (ParamKind::Rest, name),
+                            (_, Some(name)) => (ParamKind::Closed, name),
+                            _ => (ParamKind::Plain, param),
                         },
                     };
                     let at = match node.params.iter().position(|(k, n, _)| (*k, *n) == (kind, name)) {
@@ -149,6 +154,8 @@ impl Search<'_> {
                 let all: Vec<&str> = std::iter::once(segment).chain(rest.iter().copied()).collect();
                 (all.join("/"), &[][..])
             }
+            ParamKind::Closed if segment.contains('.') => return None,
+            ParamKind::Closed => (segment.to_owned(), rest),
             ParamKind::Plain => match segment.split_once('.') {
                 None => (segment.to_owned(), rest),
                 Some((id, suffix)) if rest.is_empty() && !id.is_empty() => {
@@ -170,12 +177,17 @@ impl Search<'_> {
             },
         };
         let Some(decoded) = percent_decode(&text, false) else {
-            self.failure = NoMatch::BadEscape;
+            self.failure = if escapes_are_whole(&text) { NoMatch::BadEncoding } else { NoMatch::BadEscape };
             return None;
         };
         self.params.push((name, decoded));
         self.walk(next, rest)
     }
+}
+
+/// Every `%` is followed by two hexadecimal digits.
+fn escapes_are_whole(text: &str) -> bool {
+    text.split('%').skip(1).all(|rest| rest.len() >= 2 && rest.bytes().take(2).all(|b| b.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]
@@ -192,8 +204,8 @@ mod tests {
             ("GET", "policies/{id}"),
             ("GET", "policies/{id}/product"),
             ("GET", "artifacts/{id*}"),
-            ("GET", "accounts/{account}"),
-            ("GET", "accounts/{account}/me"),
+            ("GET", "accounts/{account-}"),
+            ("GET", "accounts/{account-}/me"),
         ] {
             router.insert(method, pattern, pattern);
         }
@@ -242,8 +254,10 @@ mod tests {
             ("GET", "/policies/a.xml", NoMatch::BadSuffix),
             ("GET", "/policies/a.b/product", NoMatch::Unknown),
             ("GET", "/accounts/a.b/me", NoMatch::Unknown),
+            ("GET", "/accounts/a.json", NoMatch::Unknown),
             ("GET", "/licenses/%4", NoMatch::BadEscape),
-            ("GET", "/licenses/%ff", NoMatch::BadEscape),
+            ("GET", "/licenses/%ff", NoMatch::BadEncoding),
+            ("GET", "/licenses/%ff%", NoMatch::BadEscape),
             ("GET", "/licenses/a/b/c", NoMatch::Unknown),
         ] {
             assert_eq!(router.find(method, path).err(), Some(failure), "{method} {path}");

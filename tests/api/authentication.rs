@@ -11,8 +11,14 @@ use serde_json::{Value, json};
 pub fn select(server: &Server, sql: &str) -> String {
     let connection = rusqlite::Connection::open(server.database()).unwrap();
     connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
-    let value = connection.query_row(&format!("SELECT CAST(({sql}) AS TEXT)"), [], |row| row.get::<_, Option<String>>(0));
+    let value =
+        connection.query_row(&format!("SELECT CAST(({sql}) AS TEXT)"), [], |row| row.get::<_, Option<String>>(0));
     value.unwrap().unwrap_or_default()
+}
+
+/// An id that no record has.
+pub fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
 }
 
 /// Milliseconds since the epoch, that many seconds ago.
@@ -32,7 +38,7 @@ fn quoted(text: Option<&str>) -> String {
 
 /// A user with its role's default permissions and the password `secret`.
 pub fn user_in(server: &Server, role: &str, email: &str, environment: Option<&str>) -> Value {
-    let id = uuid::Uuid::now_v7().to_string();
+    let id = new_id();
     let set = Role::ALL.iter().find(|r| r.as_str() == role).unwrap().default_permissions().to_json_text();
     server.sql(&format!(
         "INSERT INTO users (id, account_id, created_at, updated_at, environment_id, email, password_digest, role, permissions)
@@ -51,7 +57,7 @@ pub fn user(server: &Server, role: &str, email: &str) -> Value {
 
 /// An environment.
 pub fn environment(server: &Server, code: &str, strategy: &str) -> Value {
-    let id = uuid::Uuid::now_v7().to_string();
+    let id = new_id();
     server.sql(&format!(
         "INSERT INTO environments (id, account_id, created_at, updated_at, name, code, isolation_strategy)
          SELECT '{id}', id, {now}, {now}, '{code}', '{code}', '{strategy}' FROM accounts",
@@ -62,7 +68,7 @@ pub fn environment(server: &Server, code: &str, strategy: &str) -> Value {
 
 /// A token of any bearer, in any environment.
 pub fn token_in(server: &Server, bearer: &Value, environment: Option<&str>) -> String {
-    let id = uuid::Uuid::now_v7().to_string();
+    let id = new_id();
     let raw = format!("test-{}v3", id.replace('-', ""));
     let digest = digest(&select(server, "SELECT secret_key FROM account_keys"), &raw);
     server.sql(&format!(
@@ -92,7 +98,7 @@ pub fn attach(server: &Server, license: &Value, user: &Value) {
         "INSERT INTO license_users (id, account_id, created_at, updated_at, license_id, user_id)
          SELECT '{row}', id, {now}, {now}, '{license}', '{user}' FROM accounts;
          UPDATE licenses SET users_count = users_count + 1 WHERE id = '{license}'",
-        row = uuid::Uuid::now_v7(),
+        row = new_id(),
         now = ago(0),
         license = id_of(license),
         user = id_of(user),
@@ -205,7 +211,8 @@ fn credentials_are_read_where_they_stand() {
     // D11: cookies are not read, none is set
     let cookie = server.anonymous().header("Cookie", "session_id=x").header("Origin", "https://portal.localhost");
     assert_eq!(who(&cookie.get("me")), "401 TOKEN_MISSING Bearer");
-    let login = server.with(&basic(&format!("{ADMIN_EMAIL}:{ADMIN_PASSWORD}"))).header("Origin", "https://portal.localhost");
+    let login =
+        server.with(&basic(&format!("{ADMIN_EMAIL}:{ADMIN_PASSWORD}"))).header("Origin", "https://portal.localhost");
     assert_eq!(login.post("tokens", Value::Null).header("set-cookie"), "");
     // 03 §2.1: links do not carry the credential on
     let page = server.anonymous().get(&format!("licenses?token={a}&page[number]=1&page[size]=1&auth=y"));
@@ -271,7 +278,8 @@ fn tokens_are_checked() {
     let expired = token(json!("2020-01-01T00:00:00Z"));
     let revoked = token(Value::Null);
     admin.delete(&format!("tokens/{}", id(&revoked))).ok(204);
-    let invalid = format!("401|Unauthorized|{DEFAULT}|TOKEN_INVALID|docs/#token-authentication|Bearer realm=\"keygen\"");
+    let invalid =
+        format!("401|Unauthorized|{DEFAULT}|TOKEN_INVALID|docs/#token-authentication|Bearer realm=\"keygen\"");
     let format_invalid = "401|Unauthorized|Token format is invalid (make sure that you're providing a token value, not a \
                           token's UUID identifier)|TOKEN_FORMAT_INVALID|docs/#token-authentication|Bearer realm=\"keygen\"";
     for (token, expected) in [
@@ -305,7 +313,8 @@ fn tokens_are_checked() {
     assert_eq!(whole(&app.get("me")), "403|Access denied|User is banned|USER_BANNED|-|");
     assert_eq!(whole(&as_bearer(&server, &owner).get("me")), "403|Access denied|User is banned|USER_BANNED|-|");
     server.sql("UPDATE users SET banned_at = NULL");
-    let refused = "403|Access denied|Token authentication is not allowed by policy|TOKEN_NOT_ALLOWED|docs/#token-authentication|";
+    let refused =
+        "403|Access denied|Token authentication is not allowed by policy|TOKEN_NOT_ALLOWED|docs/#token-authentication|";
     assert_eq!(whole(&app.get("me")), refused);
     server.sql("UPDATE policies SET authentication_strategy = 'TOKEN'");
     server.sql("UPDATE tokens SET expires_at = 1");
@@ -343,7 +352,8 @@ fn license_keys_are_checked() {
         assert_eq!(server.license_key(key(&license)).get("me").status, status, "{strategy}");
     }
     // the order of the conditions, peeled off one by one
-    let policy = admin.policy(&product, json!({ "authenticationStrategy": "NONE", "expirationStrategy": "REVOKE_ACCESS" }));
+    let policy =
+        admin.policy(&product, json!({ "authenticationStrategy": "NONE", "expirationStrategy": "REVOKE_ACCESS" }));
     let license = admin.license(&policy, json!({ "expiry": "2020-01-01T00:00:00Z", "suspended": true }));
     let app = server.license_key(key(&license));
     let (owner, licensee) = (user(&server, "user", "o@example.com"), user(&server, "user", "l@example.com"));
@@ -358,12 +368,15 @@ fn license_keys_are_checked() {
     admin.post(&format!("licenses/{}/actions/reinstate", id(&license)), Value::Null).ok(200);
     check("403|Access denied|License is expired|LICENSE_EXPIRED|-|");
     server.sql("UPDATE licenses SET expires_at = NULL");
-    check("403|Access denied|License key authentication is not allowed by policy|LICENSE_NOT_ALLOWED|docs/#license-authentication|");
+    check(
+        "403|Access denied|License key authentication is not allowed by policy|LICENSE_NOT_ALLOWED|docs/#license-authentication|",
+    );
     let body = json!({ "data": { "type": "policies", "attributes": { "authenticationStrategy": "LICENSE" } } });
     admin.patch(&format!("policies/{}", id(&policy)), body).ok(200);
     assert_eq!(app.get("me").ok(200)["data"]["id"], license["id"]);
     // matched exactly
-    let invalid = format!("401|Unauthorized|{DEFAULT}|LICENSE_INVALID|docs/#license-authentication|License realm=\"keygen\"");
+    let invalid =
+        format!("401|Unauthorized|{DEFAULT}|LICENSE_INVALID|docs/#license-authentication|License realm=\"keygen\"");
     for wrong in [key(&license).to_lowercase(), format!("{}x", key(&license)), id(&license).to_owned()] {
         assert_eq!(whole(&server.license_key(&wrong).get("me")), invalid, "{wrong}");
     }

@@ -4,4 +4,9 @@
 mod support;
 
 mod authentication;
+mod authorization;
+mod components;
+mod processes;
+mod protocol;
 mod straight_path;
+mod tokens;

@@ -1,0 +1,124 @@
+//! What the table demands of a value beyond its type. The error says what is expected.
+
+use super::value::{Raw, parse_uuid};
+
+/// A `check` of the table.
+pub(super) type Check = dyn Fn(&Raw) -> Result<(), String>;
+
+/// A number from `low` to `high`.
+pub(super) fn between(low: i64, high: i64) -> impl Fn(&Raw) -> Result<(), String> {
+    move |raw| match raw {
+        Raw::Integer(number) if !(low..=high).contains(number) => Err(format!("must be {low} to {high}")),
+        _ => Ok(()),
+    }
+}
+
+/// A check of a text, as a check of whatever is written as one.
+pub(super) fn text(check: fn(&str) -> Result<(), String>) -> impl Fn(&Raw) -> Result<(), String> {
+    move |raw| match raw {
+        Raw::Text(text) => check(text),
+        _ => Ok(()),
+    }
+}
+
+fn ensure(holds: bool, expected: &str) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(expected.to_owned()) }
+}
+
+/// A key, or none.
+pub(super) fn key(text: &str) -> Result<(), String> {
+    ensure(text.is_empty() || !text.trim().is_empty(), "must not be blank; set it to the key, or unset it")
+}
+
+/// A text that is not blank.
+pub(super) fn filled(text: &str) -> Result<(), String> {
+    ensure(!text.trim().is_empty(), "must not be empty")
+}
+
+/// Whether it may be an account's slug (05 §1.3).
+fn is_slug(text: &str) -> bool {
+    let digits = text.replace('-', "");
+    (2..=255).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !text.starts_with('-')
+        && !matches!(text, "action" | "actions")
+        && !(digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// The slug of an account.
+pub(super) fn slug(text: &str) -> Result<(), String> {
+    let expected =
+        "must be 2 to 255 lower-case letters, digits and dashes, not begin with a dash, and not resemble a UUID";
+    ensure(is_slug(text), expected)
+}
+
+/// The UUID or slug of an account, or none.
+pub(super) fn account(text: &str) -> Result<(), String> {
+    let known_form = text.is_empty() || is_slug(text) || parse_uuid(text).is_some();
+    ensure(known_form, "must be the UUID or the slug of an account, or empty")
+}
+
+/// The name of an account.
+pub(super) fn name(text: &str) -> Result<(), String> {
+    let holds = !text.trim().is_empty() && text.chars().count() <= 255 && !text.contains(char::is_control);
+    ensure(holds, "must be 1 to 255 characters on one line")
+}
+
+/// An e-mail address (04 §2.1).
+pub(super) fn email(text: &str) -> Result<(), String> {
+    let holds = text.chars().count() <= 255
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;:\"()".contains(c))
+        && text.split_once('@').is_some_and(|(user, domain)| {
+            !user.is_empty()
+                && !domain.contains('@')
+                && domain.contains('.')
+                && domain.split('.').all(|label| !label.is_empty())
+        });
+    ensure(holds, "must be an e-mail address with a dotted domain, such as admin@example.com")
+}
+
+/// A password (04 §2.1), or none.
+pub(super) fn password(text: &str) -> Result<(), String> {
+    let holds = text.is_empty() || ((6..=72).contains(&text.chars().count()) && !text.trim().is_empty());
+    ensure(holds, "must be 6 to 72 characters, not all blank, or empty for a generated one")
+}
+
+/// A log filter. What its syntax would take for the name of a module, to log everything of, is mostly a mistyped level.
+pub(super) fn log_filter(text: &str) -> Result<(), String> {
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_level = |part: &str| part.contains('=') || levels.contains(&part.to_lowercase().as_str());
+    let holds = text.contains('[') || text.split(',').all(|part| is_level(part.trim()));
+    ensure(holds, "must be off, error, warn, info, debug or trace, or such as info,hyper=warn for single modules")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts() {
+        type Case<'a> = (fn(&str) -> Result<(), String>, &'a [&'a str], &'a [&'a str]);
+        let uuid = "0190b4f2-7c9e-7cc3-a5b1-2f6d1f0e8a42";
+        let long = "x".repeat(256);
+        let cases: &[Case] = &[
+            (key, &["", "k"], &[" ", "\n"]),
+            (filled, &["k.db"], &["", " "]),
+            // 05 §1.3
+            (slug, &["ab", "a-1", "0-", &long[..255]], &["", "a", "-ab", "Ab", "a_b", "ä-b", "actions", uuid, &long]),
+            (account, &["", "ab", uuid], &["a", "A b", "{0190b4f2-7c9e-7cc3-a5b1-2f6d1f0e8a42}"]),
+            (name, &["A", "Ä B", &long[..255]], &["", " ", "a\nb", &long]),
+            // 04 §2.1
+            (email, &["a@b.c"], &["", "a", "a@b", "@b.c", "a@b..c", "a@b@c.d", "a b@c.d", "<a@b.c>"]),
+            (password, &["", "secret", &long[..72]], &["short", "      ", &long[..73]]),
+            (log_filter, &["info", "WARN", "info,hyper=warn", "[span]=debug"], &["", "inof", "hyper", "info,x"]),
+        ];
+        for (check, good, bad) in cases {
+            for text in *good {
+                assert_eq!(check(text), Ok(()), "{text:?}");
+            }
+            for text in *bad {
+                assert!(check(text).is_err(), "{text:?}");
+            }
+        }
+    }
+}
