@@ -151,6 +151,8 @@ impl App {
         head.response_type = Some(routed.response_type);
         if let Some(open) = route.open {
             self.choose_signer(db, request, head)?;
+            // Nothing is made in an older version here, so an unknown name is not worth an error.
+            head.version = Some(request.header("keygen-version").and_then(Version::named).unwrap_or(Version::CURRENT));
             return open(self, db).map(Progress::Done);
         }
         // 4: the version, as far as the request names one
@@ -158,7 +160,7 @@ impl App {
             None => None,
             Some(value) => {
                 let text = std::str::from_utf8(value.as_bytes()).unwrap_or("");
-                let Some(version) = Version::parse(text.strip_prefix('v').unwrap_or(text)) else {
+                let Some(version) = Version::named(text) else {
                     self.choose_signer(db, request, head)?;
                     return Err(ApiError::bad_request("unsupported API version requested")
                         .code("INVALID_API_VERSION")

@@ -103,13 +103,9 @@ pub fn digest_header(body: &[u8]) -> String {
 }
 
 /// The signed form of a request target, which is path and query as received (02 §3.2): without a
-/// fragment, without a `?` that nothing follows; `/` if nothing is left.
+/// fragment; `/` if nothing is left.
 pub fn signed_target(target: &str) -> &str {
     let target = target.split_once('#').map_or(target, |(start, _)| start);
-    let target = match target.split_once('?') {
-        Some((path, "")) => path,
-        _ => target,
-    };
     if target.is_empty() { "/" } else { target }
 }
 
@@ -249,14 +245,13 @@ mod tests {
     fn targets_02_3_2() {
         for (received, signed) in [
             ("", "/"),
-            ("?", "/"),
             ("/", "/"),
-            ("/v1/me?", "/v1/me"),
+            ("/v1/me?", "/v1/me?"),
             ("/v1/me??", "/v1/me??"),
             ("/v1/me?a=b?", "/v1/me?a=b?"),
             ("/v1/me?b=%5B&a=", "/v1/me?b=%5B&a="),
             ("/v1/me?a=b#c", "/v1/me?a=b"),
-            ("/v1/me?#c", "/v1/me"),
+            ("/v1/me?#c", "/v1/me?"),
         ] {
             assert_eq!(signed_target(received), signed);
             assert_eq!(signed_target(signed), signed, "idempotent");

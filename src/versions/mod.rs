@@ -21,6 +21,11 @@ impl Version {
         Version::NAMES.iter().position(|n| *n == name).map(|at| Version(at as u8))
     }
 
+    /// The version that a header names: one leading `v` is dropped (14 §1.1).
+    pub fn named(text: &str) -> Option<Version> {
+        Version::parse(text.strip_prefix('v').unwrap_or(text))
+    }
+
     /// The version's name.
     pub fn name(self) -> &'static str {
         Version::NAMES[self.0 as usize]

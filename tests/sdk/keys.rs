@@ -46,7 +46,9 @@ async fn ed25519_keys() {
         let (_, signature) = key(&custom).split_once('.').unwrap();
         format!("{signed}.{signature}")
     };
-    for forgery in [String::from_utf8(forged).unwrap(), crossed, key(&license).replace("key/", "lic/"), "key/e30=".into()] {
+    for forgery in
+        [String::from_utf8(forged).unwrap(), crossed, key(&license).replace("key/", "lic/"), "key/e30=".into()]
+    {
         let refused = offline.verify(SchemeCode::Ed25519Sign, &forgery);
         assert!(matches!(refused, Err(Error::LicenseKeyNotGenuine)), "{forgery}: {refused:?}");
     }

@@ -5,7 +5,8 @@ use crate::{World, api_error, refusal};
 use keygen_rs::component::Component;
 use keygen_rs::errors::{ApiErrorKind, Error};
 use keygen_rs::license::{
-    LicenseValidationCode as Code, LicenseValidationRequest as Request, LicenseValidationScope as Scope, PaginationOptions,
+    LicenseValidationCode as Code, LicenseValidationRequest as Request, LicenseValidationScope as Scope,
+    PaginationOptions,
 };
 use keygen_rs::machine::HeartbeatStatus;
 use serde_json::json;
@@ -36,7 +37,7 @@ async fn an_activation_lives() {
     assert_eq!(machine.platform, Some(format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH)));
     assert!(machine.hostname.is_some() && machine.cores.is_some_and(|n| n > 0));
     assert_eq!((machine.owner_id.as_deref(), machine.environment_id.as_deref()), (None, None));
-    assert_eq!((machine.heartbeat_duration, machine.require_heartbeat), (Some(600), true));
+    assert_eq!((machine.heartbeat_duration, machine.require_heartbeat), (Some(600), false));
 
     assert_eq!(app.validate(&here).await.unwrap().meta.code_kind(), Code::Valid);
     let with = |parts: &[&str]| {
@@ -120,11 +121,17 @@ async fn heartbeats() {
     world.server.sql("UPDATE machines SET last_heartbeat_at = last_heartbeat_at - 121000");
     let dead = app.licenses().machine(id(&license), "aa").await.unwrap();
     assert_eq!(status(&dead), HeartbeatStatus::Dead);
+    assert_eq!(status(&dead.ping().await.unwrap()), HeartbeatStatus::Resurrected);
     let reset = world.vendor().licenses().machine(id(&license), "aa").await.unwrap().reset().await.unwrap();
     assert_eq!(status(&reset), HeartbeatStatus::NotStarted);
     // A license may not reset (10 §1.1).
     assert_eq!(refusal(dead.reset().await).0, 403);
     assert_eq!(status(&dead.ping().await.unwrap()), HeartbeatStatus::Alive);
+    // Dead for good
+    world.server.sql("UPDATE policies SET heartbeat_resurrection_strategy = 'NO_REVIVE'");
+    world.server.sql("UPDATE machines SET last_heartbeat_at = last_heartbeat_at - 121000");
+    let (status, code, _, detail, _) = api_error(dead.ping().await);
+    assert_eq!((status, code.as_str(), detail.as_str()), (422, "MACHINE_HEARTBEAT_DEAD", "is dead"));
     machine.deactivate().await.unwrap();
     assert_eq!(refusal(machine.ping().await), (404, "NOT_FOUND".into(), ApiErrorKind::NotFound));
 }
@@ -172,8 +179,10 @@ async fn refused_activations() {
     let app = world.app(&cores);
     let (status, code, ..) = api_error(app.licenses().activate(id(&cores), "cc", &[]).await);
     assert_eq!((status, code.as_str()), (422, "MACHINE_CORE_LIMIT_EXCEEDED"));
-    let unique =
-        world.license(json!({ "machineUniquenessStrategy": "UNIQUE_PER_ACCOUNT", "overageStrategy": "NO_OVERAGE" }), json!({}));
+    let unique = world.license(
+        json!({ "machineUniquenessStrategy": "UNIQUE_PER_ACCOUNT", "overageStrategy": "NO_OVERAGE" }),
+        json!({}),
+    );
     let app = world.app(&unique);
     assert_eq!(refusal(app.licenses().activate(id(&unique), "bb", &[]).await), taken);
 

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod examples;
 mod files;
 mod keys;
 mod machines;
@@ -38,8 +39,9 @@ impl World {
         let admin = server.admin();
         let product = admin.product();
         let account = admin.get("/v1/accounts/acme").ok(200);
-        let published =
-            |name: &str| String::from_utf8(BASE64.decode(text(&account["data"]["meta"]["keys"][name])).unwrap()).unwrap();
+        let published = |name: &str| {
+            String::from_utf8(BASE64.decode(text(&account["data"]["meta"]["keys"][name])).unwrap()).unwrap()
+        };
         let (ed25519, rsa, ecdsa) = (published("ed25519"), published("rsa2048"), published("ecdsa"));
         World { server, admin, product, ed25519, rsa, ecdsa }
     }

@@ -20,7 +20,8 @@ fn scope(scope: Value) -> Request {
 async fn a_valid_license() {
     let world = World::new();
     let policy = world.policy(json!({ "duration": 2629746, "maxMachines": 3, "floating": true, "maxCores": 64 }));
-    let license = world.admin.license(&policy, json!({ "name": "Ada", "metadata": { "seatNo": 7, "plan": { "a": [1] } } }));
+    let license =
+        world.admin.license(&policy, json!({ "name": "Ada", "metadata": { "seatNo": 7, "plan": { "a": [1] } } }));
     let app = world.app(&license);
 
     let mut request = Request::new(Scope { policy: Some(id(&policy).to_owned()), ..Scope::default() });
@@ -40,7 +41,10 @@ async fn a_valid_license() {
     assert_eq!(read.name.as_deref(), Some("Ada"));
     assert_eq!(read.status.as_deref().and_then(LicenseStatus::parse), Some(LicenseStatus::Active));
     assert_eq!(json!(read.metadata), json!({ "seatNo": 7, "plan": { "a": [1] } }));
-    assert_eq!(read.expiry.map(|t| json!(t).as_str().unwrap()[..10].to_owned()).as_deref(), Some(&text(&license["attributes"]["expiry"])[..10]));
+    assert_eq!(
+        read.expiry.map(|t| json!(t).as_str().unwrap()[..10].to_owned()).as_deref(),
+        Some(&text(&license["attributes"]["expiry"])[..10])
+    );
     assert_eq!((read.max_machines, read.max_cores, read.max_uses), (Some(3), Some(64), None));
     assert_eq!((read.floating, read.strict, read.suspended), (Some(true), Some(false), Some(false)));
     assert_eq!(read.policy.as_deref(), Some(id(&policy)));
@@ -166,7 +170,10 @@ async fn refused_keys() {
 
     // A key that is none: a credential that is no license (401), and a question about one (200).
     let stranger = world.sdk().license_key("AAAAAA-BBBBBB-CCCCCC-DDDDDD-EEEEEE-V3").build().unwrap();
-    assert_eq!(refusal(stranger.validate(&nothing).await), (401, "LICENSE_INVALID".into(), ApiErrorKind::LicenseKeyInvalid));
+    assert_eq!(
+        refusal(stranger.validate(&nothing).await),
+        (401, "LICENSE_INVALID".into(), ApiErrorKind::LicenseKeyInvalid)
+    );
     let result = anonymous.licenses().validate_key("no such key", &nothing).await.unwrap();
     assert_eq!((result.meta.valid, result.meta.code_kind()), (false, Code::NotFound));
     assert!(result.license.is_none());
@@ -238,7 +245,10 @@ async fn machines_count() {
     assert_eq!(verdict(json!({ "fingerprint": "aa" })).await, (Code::Valid, true));
     assert_eq!(verdict(json!({ "machine": id(&machine) })).await, (Code::Valid, true));
     assert_eq!(verdict(json!({ "fingerprint": "aa", "components": [] })).await, (Code::ComponentsScopeEmpty, false));
-    assert_eq!(verdict(json!({ "fingerprint": "aa", "components": ["x"] })).await, (Code::ComponentsScopeMismatch, false));
+    assert_eq!(
+        verdict(json!({ "fingerprint": "aa", "components": ["x"] })).await,
+        (Code::ComponentsScopeMismatch, false)
+    );
     world.server.sql("UPDATE machines SET last_heartbeat_at = last_heartbeat_at - 601000");
     assert_eq!(verdict(json!({ "fingerprint": "aa" })).await, (Code::HeartbeatDead, false));
     assert_eq!(verdict(json!({})).await, (Code::Valid, true));

@@ -25,7 +25,8 @@ struct Template {
 fn template() -> &'static Template {
     static TEMPLATE: OnceLock<Template> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
-        let directory = tempfile::tempdir().unwrap();
+        // Statics are never dropped: what stays behind stays in the target directory.
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let token_file = directory.path().join("token");
         let mut server =
             launch(directory.path(), &[("KEYGEN_LITE_BOOTSTRAP_TOKEN_FILE", token_file.to_str().unwrap())]);
