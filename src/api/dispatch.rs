@@ -169,7 +169,7 @@ impl App {
                 Some(version)
             }
         };
-        head.version = named;
+        head.version = Some(named.unwrap_or(Version::CURRENT));
         // 5: the account
         let in_path = routed.params.iter().find(|(name, _)| *name == "account").map(|(_, value)| value.as_str());
         let account = self.resolve_account(db, in_path, request, head)?;
@@ -178,7 +178,8 @@ impl App {
         head.signer = Some((account.id, keys.clone()));
         let version = named.or_else(|| Version::parse(&account.api_version)).unwrap_or(Version::CURRENT);
         head.version = Some(version);
-        let wanted = request.header("keygen-accept-signature").map(str::trim).filter(|text| !text.is_empty());
+        let wanted = request.headers.get("keygen-accept-signature");
+        let wanted = wanted.map(|value| std::str::from_utf8(value.as_bytes()).unwrap_or("no text").trim());
         let wanted = signatures::parse_accept_signature(wanted, &account.id);
         if let Ok(signature) = &wanted {
             head.signature = signature.clone();

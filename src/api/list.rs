@@ -25,18 +25,23 @@ pub struct Listed<T> {
 pub fn index<T: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     let mut filter = Where::default();
     T::scope(cx, &mut filter);
-    let listed = select::<T>(cx, db, filter)?;
-    cx.authorize(None, Ctx::environments_of(&listed.records), cx.subject.bearer.letters())?;
+    let listed = select::<T>(cx, db, filter, |_| true)?;
+    cx.authorize(None, Ctx::environments_of(&listed.records), T::letters_of_page(&listed.records, cx))?;
     reply(cx, db, listed)
 }
 
-/// Reads one page of what `filter`, the environment and the query's filters leave.
-pub fn select<T: Resource>(cx: &Ctx, db: &Db<'_>, mut filter: Where) -> Result<Listed<T>> {
+/// Reads one page of what `filter`, the environment and the query's filters (those whose name `applies`) leave.
+pub fn select<T: Resource>(
+    cx: &Ctx,
+    db: &Db<'_>,
+    mut filter: Where,
+    applies: impl Fn(&str) -> bool,
+) -> Result<Listed<T>> {
     filter.equals(&format!("{}.account_id", T::TABLE), cx.account.id);
     if T::ENVIRONMENT_BOUND {
         cx.environment_filter(&mut filter, T::TABLE);
     }
-    for declared in T::def().filters {
+    for declared in T::def().filters.iter().filter(|declared| applies(declared.name)) {
         if let Some(value) = cx.query.get(declared.name) {
             narrow(cx, declared, value, &mut filter);
         }

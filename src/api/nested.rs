@@ -16,6 +16,10 @@ use uuid::Uuid;
 pub trait Within<Parent>: Resource {
     /// Conditions that leave the parent's children.
     fn within(parent: &Parent, filter: &mut Where);
+    /// The filters of the nested list, by name; most nested lists have none.
+    const FILTERS: &'static [&'static str] = &[];
+    /// A member is looked up by its UUID only, whatever its alias (01 §2.3).
+    const BY_ID_ONLY: bool = false;
 }
 
 /// `Self` has at most one `Related`.
@@ -32,7 +36,7 @@ pub fn index<P: Resource, C: Within<P>>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome
     let mut filter = Where::default();
     C::scope(cx, &mut filter);
     C::within(&parent, &mut filter);
-    let listed = list::select::<C>(cx, db, filter)?;
+    let listed = list::select::<C>(cx, db, filter, |name| C::FILTERS.contains(&name))?;
     let records = Ctx::environments_of(&listed.records);
     cx.authorize(Some((P::def().role, parent.environment_id())), records, parent.letters(cx, db)?)?;
     list::reply(cx, db, listed)
@@ -43,6 +47,9 @@ pub fn show<P: Resource, C: Within<P>>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome>
     let parent: P = find(cx, db, cx.param("id"))?;
     let mut filter = Where::default();
     C::within(&parent, &mut filter);
+    if C::BY_ID_ONLY && crate::model::coerce::uuid_from_text(cx.param("child")).is_none() {
+        filter.never();
+    }
     let child: C = find_within(cx, db, cx.param("child"), filter)?;
     let records = Records::One(child.environment_id());
     cx.authorize(Some((P::def().role, parent.environment_id())), records, parent.letters(cx, db)?)?;

@@ -213,6 +213,14 @@ impl Resource for Policy {
         })
     }
 
+    /// A license's list is its one policy or nothing (07 §1).
+    fn letters_of_page(page: &[Self], cx: &Ctx) -> Letters {
+        match &cx.subject.bearer {
+            Bearer::License(_) if page.is_empty() => NONE,
+            bearer => bearer.letters(),
+        }
+    }
+
     fn validate(change: &Change<'_, Self>, v: &mut Validation) -> Result<()> {
         let policy = change.record;
         if change.before.is_none() {
@@ -256,12 +264,16 @@ impl nested::HasOne<Product> for Policy {
 }
 
 impl nested::Within<Policy> for License {
+    const FILTERS: &'static [&'static str] = &["product", "user", "suspended"];
+
     fn within(parent: &Policy, filter: &mut Where) {
         filter.equals("licenses.policy_id", parent.id);
     }
 }
 
 impl nested::Within<Policy> for Entitlement {
+    const BY_ID_ONLY: bool = true;
+
     fn within(parent: &Policy, filter: &mut Where) {
         let sql = "entitlements.id IN (SELECT entitlement_id FROM policy_entitlements WHERE policy_id = ?)";
         filter.and(sql, [parent.id.to_val()]);

@@ -1,7 +1,7 @@
 //! Products (06 §1).
 
 use super::context::{Ctx, Where};
-use super::resource::{Attr, Def, Filter, Kind, Rel, Resource, Rule, attributes};
+use super::resource::{Attr, Def, Draft, Filter, Kind, Rel, Resource, Rule, attributes};
 use super::route::{Route, delete, get, patch, post};
 use super::validation::{Change, Validation};
 use super::{crud, list, nested, tokens};
@@ -114,17 +114,24 @@ impl Resource for Product {
     }
 
     fn letters(&self, cx: &Ctx, _db: &Db<'_>) -> Result<Letters> {
-        let letters = cx.subject.bearer.letters();
         Ok(match &cx.subject.bearer {
             Bearer::Product(product) if product.id != self.id => NONE,
-            // A closed product is not for users (06 §1.1).
-            bearer
-                if bearer.end_user().is_some() && self.distribution_strategy == Some(DistributionStrategy::Closed) =>
-            {
-                NONE
-            }
-            _ => letters,
+            bearer if closed_to(self, bearer) => NONE,
+            bearer => bearer.letters(),
         })
+    }
+
+    fn letters_of_page(page: &[Self], cx: &Ctx) -> Letters {
+        let bearer = &cx.subject.bearer;
+        if page.iter().any(|product| closed_to(product, bearer)) { NONE } else { bearer.letters() }
+    }
+
+    /// On create `null` is as good as absent (06 §0).
+    fn prepare(draft: &mut Draft<Self>, _cx: &Ctx, _db: &Db<'_>) -> Result<()> {
+        if !draft.sent("distribution_strategy") {
+            draft.record.distribution_strategy = Some(DistributionStrategy::Licensed);
+        }
+        Ok(())
     }
 
     fn validate(change: &Change<'_, Self>, v: &mut Validation) -> Result<()> {
@@ -141,6 +148,11 @@ impl Resource for Product {
         super::resource::check_permission_set(v, product.permissions, Role::Product);
         Ok(())
     }
+}
+
+/// A closed product is not for users (06 §1.1).
+fn closed_to(product: &Product, bearer: &Bearer) -> bool {
+    bearer.end_user().is_some() && product.distribution_strategy == Some(DistributionStrategy::Closed)
 }
 
 impl nested::Within<Product> for Policy {

@@ -424,6 +424,11 @@ pub trait Resource: Entity {
     /// What the bearer is to this record.
     fn letters(&self, cx: &Ctx, db: &Db<'_>) -> Result<Letters>;
 
+    /// What the bearer is to a page of a list.
+    fn letters_of_page(_page: &[Self], cx: &Ctx) -> Letters {
+        cx.subject.bearer.letters()
+    }
+
     /// Environment of the parent that supplies it to a new record (05 §5.6).
     fn parent_environment(&self, _db: &Db<'_>) -> Result<Option<Uuid>> {
         Ok(None)

@@ -83,7 +83,9 @@ impl Holder {
         Ok(match type_ {
             BearerType::User => db.get(account, id)?.map(|user| Holder::User(Box::new(user))),
             BearerType::Product => db.get(account, id)?.map(|product| Holder::Product(Box::new(product))),
-            BearerType::Environment => db.get(account, id)?.map(|environment| Holder::Environment(Box::new(environment))),
+            BearerType::Environment => {
+                db.get(account, id)?.map(|environment| Holder::Environment(Box::new(environment)))
+            }
             BearerType::License => match db.get::<License>(account, id)? {
                 None => None,
                 Some(license) => {

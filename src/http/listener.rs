@@ -67,6 +67,8 @@ pub async fn serve<S: Service>(listener: TcpListener, service: Arc<S>, limits: L
         .max_concurrent_streams(256)
         .keep_alive_interval(Duration::from_secs(30));
     let builder = Arc::new(builder);
+    // Its end of life tells connections that have not said anything yet that the server stops.
+    let (running, stopping) = tokio::sync::watch::channel(());
     tokio::pin!(stop);
     loop {
         let slot = tokio::select! {
@@ -88,10 +90,15 @@ pub async fn serve<S: Service>(listener: TcpListener, service: Arc<S>, limits: L
         let _ = stream.set_nodelay(true);
         let service = service.clone();
         let handler = hyper::service::service_fn(move |request| handle(service.clone(), peer, limits, request));
-        let (builder, watcher) = (builder.clone(), graceful.watcher());
+        let (builder, watcher, mut stopping) = (builder.clone(), graceful.watcher(), stopping.clone());
         tokio::spawn(async move {
             let _slot = slot;
-            if tokio::time::timeout(limits.header_timeout, first_bytes(&stream)).await.is_err() {
+            let spoke = tokio::select! {
+                biased;
+                spoke = tokio::time::timeout(limits.header_timeout, first_bytes(&stream)) => spoke.is_ok(),
+                _ = stopping.changed() => false,
+            };
+            if !spoke {
                 return;
             }
             let connection = builder.serve_connection(TokioIo::new(stream), handler).into_owned();
@@ -101,6 +108,7 @@ pub async fn serve<S: Service>(listener: TcpListener, service: Arc<S>, limits: L
         });
     }
     drop(listener);
+    drop(running);
     if tokio::time::timeout(limits.shutdown_timeout, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not finish in time and were dropped");
     }

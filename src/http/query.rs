@@ -42,11 +42,17 @@ pub struct QueryError;
 /// Nested keys may be this deep; deeper ones are refused as Rack-like servers do.
 const MAX_DEPTH: usize = 32;
 
+/// A query may have this many pairs; more are refused as Rack-like servers do (and would cost time by their square here).
+const MAX_PAIRS: usize = 4096;
+
 impl Query {
     /// Parses the text after `?`.
     pub fn parse(text: &str) -> Result<Query, QueryError> {
         let mut root = Vec::new();
-        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+        for (at, pair) in text.split('&').filter(|pair| !pair.is_empty()).enumerate() {
+            if at == MAX_PAIRS {
+                return Err(QueryError);
+            }
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (key, value) = (decode(key)?, decode(value)?);
             if key.is_empty() {

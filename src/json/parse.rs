@@ -164,6 +164,10 @@ impl Reader<'_> {
             self.digits()?;
         }
         let text = &self.text[start..self.at];
+        // Beyond the range of a double: most readers of what we would write could not read it.
+        if !integer && text.parse::<f64>().is_ok_and(f64::is_infinite) {
+            return self.fail();
+        }
         Ok(match text.parse::<i64>() {
             Ok(value) if integer => Json::Int(value),
             _ => Json::Number(text.into()),
@@ -299,6 +303,8 @@ mod tests {
             "Infinity",
             "-",
             "1e",
+            "1e400",
+            "-0.1e9999999999999999999",
             "{\"a\"}",
             "{\"a\":}",
             "{} {}",

@@ -1,15 +1,26 @@
 //! The one writer: groups what is waiting into one transaction, a savepoint each, and answers after the commit.
+//!
+//! Writes run in the order in which they were handed over. Those that somebody waits for start a group at once; deferred ones
+//! (D36) gather for a moment while they keep coming, because a commit costs the same for one as for a thousand, and each makes
+//! every reader drop the pages that it has cached.
 
 use super::{Db, StoreError, engine};
 use rusqlite::Connection;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// So many writes share a transaction at the most; it bounds how long the first of them waits for its answer.
-const MAX_GROUP: usize = 256;
+const MAX_GROUP: usize = 1024;
+
+/// Groups of deferred writes alone start this far apart. The first after a pause starts at once.
+const LINGER: Duration = Duration::from_millis(50);
+
+/// So many writes may wait; whoever defers one more is held up, so that memory stays bounded.
+const MAX_WAITING: usize = 8192;
 
 /// Tells a caller how its write ended, once the group's fate is known.
 type Answer = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
@@ -17,22 +28,18 @@ type Answer = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
 /// Runs one write; says whether to keep its changes, and how to answer.
 type Work = Box<dyn FnOnce(&Db<'_>) -> (bool, Answer) + Send>;
 
-enum Message {
-    Work(Work),
-    Stop,
-}
-
 pub(super) struct Writer {
-    queue: Sender<Message>,
+    queue: Arc<Queue>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Writer {
     pub(super) fn start(connection: Connection) -> Writer {
-        let (queue, messages) = channel();
+        let queue = Arc::new(Queue::default());
+        let writer = queue.clone();
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || run(&connection, &messages))
+            .spawn(move || run(&connection, &writer))
             .expect("a thread can be started at start-up, or nothing works");
         Writer { queue, thread: Mutex::new(Some(thread)) }
     }
@@ -79,7 +86,7 @@ impl Writer {
             (keep, answer)
         });
         // A closed queue drops the sender, which answers `Closed`.
-        let _ = self.queue.send(Message::Work(work));
+        self.queue.push(work, true);
     }
 
     pub(super) fn defer<F>(&self, work: F)
@@ -96,36 +103,138 @@ impl Writer {
             });
             (keep, answer)
         });
-        let _ = self.queue.send(Message::Work(work));
+        self.queue.push(work, false);
     }
 
     /// Finishes the queue, checkpoints and ends the thread.
     pub(super) fn stop(&self) {
-        let _ = self.queue.send(Message::Stop);
+        self.queue.close();
         if let Some(thread) = self.thread.lock().ok().and_then(|mut thread| thread.take()) {
             let _ = thread.join();
         }
     }
 }
 
-fn run(connection: &Connection, messages: &Receiver<Message>) {
-    let mut stopping = false;
-    while !stopping {
-        let Ok(first) = messages.recv() else { break };
-        let mut next = Some(first);
+/// What waits for the writer.
+#[derive(Default)]
+struct Queue {
+    state: Mutex<State>,
+    /// Wakes the writer.
+    work: Condvar,
+    /// Wakes those who are held up.
+    room: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Work>,
+    /// Somebody waits for one of them.
+    urgent: bool,
+    /// The writer sleeps, without a deadline when nothing waits.
+    asleep: bool,
+    closed: bool,
+    /// When the last group of deferred writes alone started.
+    last: Option<Instant>,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The state is whole between any two statements that can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends; drops `work` when the queue is closed. Never from within a write: the writer would wait for itself.
+    fn push(&self, work: Work, urgent: bool) {
+        let mut state = self.lock();
+        while !urgent && !state.closed && state.waiting.len() >= MAX_WAITING {
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.closed {
+            return;
+        }
+        state.waiting.push_back(work);
+        state.urgent |= urgent;
+        if state.asleep && (urgent || matches!(state.waiting.len(), 1 | MAX_GROUP)) {
+            state.asleep = false;
+            self.work.notify_one();
+        }
+    }
+
+    /// No more pushes; what waits is still run.
+    fn close(&self) {
+        self.lock().closed = true;
+        self.work.notify_one();
+        self.room.notify_all();
+    }
+
+    /// Sleeps until a group should start: somebody waits, or deferred writes have gathered long enough. `false` once the
+    /// queue is closed and empty.
+    fn wait(&self) -> bool {
+        let mut state = self.lock();
+        loop {
+            if state.waiting.is_empty() {
+                if state.closed {
+                    return false;
+                }
+                state.asleep = true;
+                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.asleep = false;
+                continue;
+            }
+            if state.urgent || state.closed {
+                return true;
+            }
+            let rest = state.last.and_then(|last| LINGER.checked_sub(last.elapsed())).unwrap_or_default();
+            if rest.is_zero() || state.waiting.len() >= MAX_GROUP {
+                state.last = Some(Instant::now());
+                return true;
+            }
+            state.asleep = true;
+            state = self.work.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;
+            state.asleep = false;
+        }
+    }
+
+    /// Takes up to `most` writes.
+    fn take(&self, most: usize) -> Vec<Work> {
+        let mut state = self.lock();
+        if state.waiting.len() >= MAX_WAITING {
+            self.room.notify_all();
+        }
+        let most = most.min(state.waiting.len());
+        let taken = state.waiting.drain(..most).collect();
+        if state.waiting.is_empty() {
+            state.urgent = false;
+        }
+        taken
+    }
+}
+
+/// Closes the queue when the writer ends, however it ends: nobody may wait for an answer that never comes.
+struct End<'q>(&'q Queue);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+        let rest = std::mem::take(&mut self.0.lock().waiting);
+        drop(rest);
+    }
+}
+
+fn run(connection: &Connection, queue: &Queue) {
+    let _end = End(queue);
+    while queue.wait() {
         let mut answers: Vec<Answer> = Vec::new();
         let begun = execute(connection, "BEGIN IMMEDIATE");
         let mut failed = begun.err();
-        while let Some(message) = next.take() {
-            match message {
-                Message::Stop => {
-                    stopping = true;
-                    break;
-                }
-                Message::Work(work) => answers.push(step(connection, work, &mut failed)),
+        // What arrives meanwhile comes along.
+        loop {
+            let group = queue.take(MAX_GROUP - answers.len());
+            if group.is_empty() {
+                break;
             }
-            if answers.len() < MAX_GROUP {
-                next = messages.try_recv().ok();
+            for work in group {
+                answers.push(step(connection, work, &mut failed));
             }
         }
         let fate = match failed {

@@ -504,6 +504,52 @@ fn credentials_belong_to_environments() {
     }
 }
 
+// 03 §3 row 2, 05 §1.1: credentials and records of another account, even under the same secret
+#[test]
+fn accounts_are_apart() {
+    let server = Server::start_with(&[("KEYGEN_LITE_ACCOUNTS_MODE", "multi")]);
+    let admin = server.admin();
+    let license = admin.quick_license(json!({ "authenticationStrategy": "MIXED" }));
+    let machine = admin.machine(&license, "m");
+    let token = admin.token_for(&license);
+    let other = new_id();
+    server.sql(&format!(
+        "INSERT INTO accounts (id, account_id, created_at, updated_at, slug, api_version)
+         SELECT '{other}', '{other}', 1, 1, 'other', api_version FROM accounts;
+         INSERT INTO account_keys SELECT '{other}', '{other}', 1, 1, secret_key, ed25519_private_key, rsa2048_private_key,
+           ecdsa_private_key FROM account_keys;
+         INSERT INTO users (id, account_id, created_at, updated_at, email, role, permissions)
+         SELECT '{other}', '{other}', 1, 1, 'a@other.example', role, permissions FROM users"
+    ));
+    for (client, code) in [
+        (server.token(&token), "TOKEN_INVALID"),
+        (admin.clone(), "TOKEN_INVALID"),
+        (server.license_key(key(&license)), "LICENSE_INVALID"),
+    ] {
+        assert_eq!(client.get("/v1/accounts/acme/me").status, 200);
+        assert_eq!(client.get("/v1/accounts/other/me").code(), code);
+    }
+    let login = server.with(&basic(&format!("{ADMIN_EMAIL}:{ADMIN_PASSWORD}")));
+    assert_eq!(login.post("/v1/accounts/other/tokens", Value::Null).code(), "EMAIL_INVALID");
+    // its own administrator sees and reaches nothing of the first account
+    let raw = "test-otherv3";
+    let digest = digest(&select(&server, "SELECT secret_key FROM account_keys LIMIT 1"), raw);
+    server.sql(&format!(
+        "INSERT INTO tokens (id, account_id, created_at, updated_at, bearer_type, bearer_id, digest, permissions)
+         VALUES ('{other}', '{other}', 1, 1, 'users', '{other}', '{digest}', '[\"*\"]')"
+    ));
+    let stranger = server.token(raw);
+    assert_eq!(stranger.get("/v1/accounts/other/me").ok(200)["data"]["id"], other.as_str());
+    assert_eq!(stranger.get("/v1/accounts/other/machines").ok(200)["data"], json!([]));
+    for path in [format!("machines/{}", id(&machine)), "machines/m".to_owned(), format!("licenses/{}", key(&license))] {
+        assert_eq!(stranger.get(&format!("/v1/accounts/other/{path}")).status, 404, "{path}");
+    }
+    let body = json!({ "data": {
+        "type": "machines", "attributes": { "fingerprint": "x" }, "relationships": { "license": link(&license) }
+    } });
+    assert_eq!(stranger.post("/v1/accounts/other/machines", body).code(), "LICENSE_NOT_FOUND");
+}
+
 // 03 §1, 05 §0, 01 §5
 #[test]
 fn checks_come_in_order() {

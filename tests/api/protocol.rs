@@ -48,7 +48,7 @@ pub fn second_account(server: &Server) {
            SELECT '0190a0b0-0000-7000-8000-0000000000aa', '{OTHER}', created_at, updated_at, email, role, permissions FROM users;
          INSERT INTO tokens (id, account_id, created_at, updated_at, bearer_type, bearer_id, digest, permissions)
            SELECT '0190a0b0-0000-7000-8000-0000000000bb', '{OTHER}', created_at, updated_at, bearer_type,
-                  '0190a0b0-0000-7000-8000-0000000000aa', digest, permissions FROM tokens;"
+                  '0190a0b0-0000-7000-8000-0000000000aa', digest, permissions FROM tokens WHERE name = 'First start';"
     ));
 }
 
@@ -201,15 +201,12 @@ fn paths_are_split_decoded_and_looked_up() {
     // Elsewhere a dot starts a format suffix; %2E is a dot.
     let id = id(&product);
     for (suffix, content_type) in [(".json", "application/json"), (".jsonapi", "application/vnd.api+json")] {
-        let answer = wire(
-            &server,
-            "GET",
-            &format!("/v1/products/{id}{suffix}"),
-            &[("Authorization", &admin_credential(&server))],
-            b"",
-        );
-        assert_eq!(answer.ok(200)["data"]["id"], *id);
-        assert_eq!(answer.header("content-type"), format!("{content_type}; charset=utf-8"));
+        let staff = admin_credential(&server);
+        for headers in [&[("Authorization", staff.as_str())][..], &[("Authorization", &staff), ("Accept", "*/*")]] {
+            let answer = wire(&server, "GET", &format!("/v1/products/{id}{suffix}"), headers, b"");
+            assert_eq!(answer.ok(200)["data"]["id"], *id);
+            assert_eq!(answer.header("content-type"), format!("{content_type}; charset=utf-8"));
+        }
         // What `Accept` lists comes first (01 §3.3).
         let answer = admin.get(&format!("products/{id}{suffix}"));
         assert_eq!(answer.header("content-type"), "application/vnd.api+json; charset=utf-8");
@@ -478,6 +475,17 @@ fn content_types_decide_how_a_body_is_read() {
     for content_type in ["application/xml", "application/octet-stream", "image/png"] {
         assert_eq!(send("POST", "/v1/products", Some(content_type), Some("*/*"), &body).error(), missing);
         assert_eq!(send("POST", "/v1/products", Some(content_type), Some("*/*"), "{").error(), missing);
+    }
+    for method in ["PUT", "PATCH", "DELETE"] {
+        for (content_type, code) in
+            [("text/plain", "JSON_INVALID"), ("application/xml", "NOT_FOUND"), ("json", "MIME_TYPE_INVALID")]
+        {
+            assert_eq!(
+                send(method, "/v1/products/x", Some(content_type), Some("*/*"), "{").code(),
+                code,
+                "{method} {content_type}"
+            );
+        }
     }
     for method in ["POST", "GET"] {
         for content_type in ["vnd.api+xml", "json", "application"] {
@@ -1191,6 +1199,9 @@ fn validation_errors_come_together() {
         assert_eq!((answer.status, &answer.body["errors"]), (422, &json!(errors)), "{path} {body}");
         assert_eq!(answer.body["meta"]["id"], answer.header("x-request-id"));
     }
+    // Lengths count characters (01 §8.5).
+    admin.post("products", product_body(json!({ "name": "é".repeat(255) }))).ok(201);
+    assert_eq!(admin.post("products", product_body(json!({ "name": "é".repeat(256) }))).code(), "NAME_TOO_LONG");
     // Equal code and source: the first alone (05 §5.7).
     environment(&server, "iso", "ISOLATED");
     server.sql(&format!(
@@ -1261,6 +1272,28 @@ fn what_is_too_large_is_refused() {
     for answer in [wire(&server, "GET", "/v1/ping", &two, b""), wire(&server, "GET", &long, &two[1..], b"")] {
         assert_eq!((answer.status, answer.header("keygen-signature")), (431, ""));
     }
+    for broken in
+        ["GET /v1/ping HTTP/1.1\r\nno header\r\n\r\n", "G@T /v1/ping HTTP/1.1\r\n\r\n", "GET /v1/a b HTTP/1.1\r\n\r\n"]
+    {
+        let answer = server.anonymous().raw(broken.as_bytes());
+        assert_eq!((answer.status, answer.header("keygen-signature")), (400, ""));
+    }
+}
+
+// Connections are kept, and requests may be sent before earlier ones are answered (RFC 9112 §9.3).
+#[test]
+fn a_connection_serves_many_requests() {
+    use std::io::{Read as _, Write as _};
+    let server = Server::start();
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    let get = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n{more}\r\n");
+    let post = "POST /v1/products HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n{";
+    let all = [&get("/v1/ping", ""), post, &get("/v1/me", ""), &get("/v1/health", "Connection: close\r\n")].concat();
+    stream.write_all(all.as_bytes()).unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    let statuses: Vec<&str> = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+    assert_eq!(statuses, ["200", "400", "401", "204"]);
 }
 
 // 01 §20, D35, D11

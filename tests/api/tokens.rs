@@ -356,6 +356,8 @@ fn who_generates_below_products_and_licenses() {
     assert_eq!(cast.outcome(|c| c.post(&format!("licenses/{}/tokens", key(&cast.license)), Value::Null)), expected);
     assert_eq!(reason(&cast.client("L").post(&license, Value::Null)), "license lacks permission to perform action");
     assert_eq!(reason(&cast.client("Su").post(&license, Value::Null)), NO_REASON);
+    cast.server.sql(&format!("UPDATE products SET code = 'app' WHERE id = '{}'", id(&cast.product)));
+    cast.client("A").post("products/app/tokens", Value::Null).ok(200);
     // 400 before 403, after 404
     assert_eq!(cast.client("L").post(&license, json!({ "nope": 1 })).status, 400);
     assert_eq!(cast.client("L2").post(&license, json!({ "nope": 1 })).status, 404);
@@ -396,6 +398,8 @@ fn lists_and_shows() {
         (format!("licenses/{}/tokens", id(&cast.license)), format!("products/{}/tokens", id(&cast.product)));
     assert_eq!(bearers(cast.client("P"), &license), ids(&[&cast.license]));
     assert_eq!(bearers(cast.client("R"), &product), ids(&[&cast.product]));
+    let filtered = format!("{license}?bearer[role]=admin");
+    assert_eq!(bearers(cast.client("A"), &filtered), ids(&[&cast.license]), "nested lists take no filter");
     let expected = "ok: A D S Su R P; 401: X; 403: L Uo Um Ua; 404: P2 L2 U";
     assert_eq!(cast.outcome(|c| c.get(&license)), expected);
     let of = |bearer: &Value| {

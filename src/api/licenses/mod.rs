@@ -372,6 +372,8 @@ impl nested::HasOne<Policy> for License {
 }
 
 impl nested::Within<License> for Machine {
+    const FILTERS: &'static [&'static str] = &["fingerprint", "product", "user"];
+
     fn within(parent: &License, filter: &mut Where) {
         filter.equals("machines.license_id", parent.id);
     }
@@ -379,6 +381,8 @@ impl nested::Within<License> for Machine {
 
 /// Its own entitlements and its policy's (08 §9.6).
 impl nested::Within<License> for Entitlement {
+    const BY_ID_ONLY: bool = true;
+
     fn within(parent: &License, filter: &mut Where) {
         filter.and(
             "entitlements.id IN (SELECT entitlement_id FROM license_entitlements WHERE license_id = ?
