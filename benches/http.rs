@@ -41,10 +41,10 @@ fn main() -> Result<()> {
     println!("{cores} cores, shared by server ({WORKERS} workers) and load generator (1 thread); {LICENSES} licenses");
     println!("each figure is the median of {} rounds of {:?}\n", options.rounds, options.round);
 
-    let (server, world) = seed(&runtime, directory.path())?;
+    let (server, world) = seed(&runtime, &options.server, directory.path())?;
     server.stop()?;
-    println!("binary: {}", megabytes(std::fs::metadata(env!("CARGO_BIN_EXE_keygen-lite"))?.len()));
-    let server = starts(directory.path(), &world)?;
+    println!("binary: {}", megabytes(std::fs::metadata(&options.server)?.len()));
+    let server = starts(&options.server, directory.path(), &world)?;
     println!("memory, idle: {}", server.memory()?);
 
     println!(
@@ -68,19 +68,28 @@ struct Options {
     rounds: usize,
     round: Duration,
     only: String,
+    server: PathBuf,
 }
+
+const USAGE: &str = "--rounds N, --seconds S, --only TEXT (of a scenario's name), --server PATH (another build)";
 
 impl Options {
     fn from_args() -> Result<Options> {
-        let mut options = Options { rounds: 5, round: Duration::from_millis(1500), only: String::new() };
+        let mut options = Options {
+            rounds: 5,
+            round: Duration::from_millis(1500),
+            only: String::new(),
+            server: PathBuf::from(env!("CARGO_BIN_EXE_keygen-lite")),
+        };
         let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
         while let Some(arg) = args.next() {
-            let value = args.next().ok_or("--rounds N, --seconds S, --only TEXT")?;
+            let value = args.next().ok_or(USAGE)?;
             match arg.as_str() {
                 "--rounds" => options.rounds = value.parse()?,
                 "--seconds" => options.round = Duration::from_secs_f64(value.parse()?),
                 "--only" => options.only = value,
-                _ => return Err(format!("{arg}: --rounds N, --seconds S, --only TEXT").into()),
+                "--server" => options.server = std::path::absolute(value)?,
+                _ => return Err(format!("{arg}: {USAGE}").into()),
             }
         }
         Ok(options)
@@ -355,9 +364,9 @@ impl Drop for Running {
 
 impl Running {
     /// The product, on a free port; it may not answer yet.
-    fn product(directory: &Path) -> Result<Running> {
+    fn product(program: &Path, directory: &Path) -> Result<Running> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keygen-lite"));
+        let mut command = Command::new(program);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KEYGEN_LITE_")) {
             command.env_remove(name);
         }
@@ -456,8 +465,8 @@ fn megabytes(bytes: u64) -> String {
 }
 
 /// Makes the database: a product, a policy, the licenses.
-fn seed(runtime: &tokio::runtime::Runtime, directory: &Path) -> Result<(Running, World)> {
-    let mut server = Running::product(directory)?;
+fn seed(runtime: &tokio::runtime::Runtime, program: &Path, directory: &Path) -> Result<(Running, World)> {
+    let mut server = Running::product(program, directory)?;
     server.first_answer("GET /v1/health HTTP/1.1\r\nHost: keys.example.com\r\n\r\n").or_else(|e| {
         // Any answer will do.
         if e.to_string().contains("first answer") { Ok(()) } else { Err(e) }
@@ -499,7 +508,7 @@ fn seed(runtime: &tokio::runtime::Runtime, directory: &Path) -> Result<(Running,
 }
 
 /// Starts the server on the existing database again and again; the last one stays.
-fn starts(directory: &Path, world: &World) -> Result<Running> {
+fn starts(program: &Path, directory: &Path, world: &World) -> Result<Running> {
     let body = format!("{{\"meta\":{{\"key\":\"{}\"}}}}", world.licenses[0].key);
     let request = format!(
         "POST /v1/accounts/acme/licenses/actions/validate-key HTTP/1.1\r\nHost: keys.example.com\r\n\
@@ -509,7 +518,7 @@ fn starts(directory: &Path, world: &World) -> Result<Running> {
     let mut times = Vec::new();
     loop {
         let started = Instant::now();
-        let mut server = Running::product(directory)?;
+        let mut server = Running::product(program, directory)?;
         server.first_answer(&request)?;
         times.push(started.elapsed().as_secs_f64() * 1000.0);
         if times.len() == STARTS {

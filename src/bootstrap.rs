@@ -100,6 +100,12 @@ fn write_private(path: &Path, token: &str) -> std::io::Result<()> {
         options.mode(0o600);
     }
     let mut file = options.open(path)?;
+    // A file that was there before keeps its own mode.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    }
     writeln!(file, "{token}")?;
     file.sync_all()
 }
@@ -115,15 +121,20 @@ fn announce(
     let settings = &app.config.bootstrap;
     let base = match &app.config.server.public_url {
         Some(url) => url.as_str().to_owned(),
+        // Every interface is no address to call.
+        None if address.ip().is_unspecified() => format!("http://localhost:{}", address.port()),
         None => format!("http://{address}"),
     };
     let password = match &seeded.password {
         Some(password) => password.as_str(),
         None => "(as configured)",
     };
-    let (token, in_curl) = match &settings.token_file {
-        Some(path) => (format!("(written to {})", path.display()), format!("$(cat {})", path.display())),
-        None => (seeded.token.clone(), seeded.token.clone()),
+    let (token, header) = match &settings.token_file {
+        Some(path) => {
+            let quoted = shell_quoted(&path.display().to_string());
+            (format!("(written to {})", path.display()), format!("\"Authorization: Bearer $(cat {quoted})\""))
+        }
+        None => (seeded.token.clone(), format!("'Authorization: Bearer {}'", seeded.token)),
     };
     let path = app.config.database.path.display();
     let text = format!(
@@ -145,7 +156,7 @@ The lines below are shown once. Keep the password and the token in a safe place.
 {ecdsa}
 Try it:
 
-  curl -s {base}/v1/me -H 'Authorization: Bearer {in_curl}'
+  curl -s {base}/v1/me -H {header}
 
 ",
         id = account.id,
@@ -155,11 +166,18 @@ Try it:
         rsa = indent(&public.rsa_pem),
         ecdsa = indent(&public.ecdsa_pem),
     );
-    let text = if settings.token_file.is_some() { text.replace('\'', "\"") } else { text };
     let mut out = std::io::stdout().lock();
     // Nobody listening on standard output is no reason not to start.
     let _ = out.write_all(text.as_bytes());
     let _ = out.flush();
+}
+
+/// A word that a shell takes as it is.
+fn shell_quoted(text: &str) -> String {
+    if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b)) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 fn indent(pem: &str) -> String {

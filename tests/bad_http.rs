@@ -375,6 +375,55 @@ fn request_targets() {
     assert_calm(&server);
 }
 
+// Any host name reaches the server, and nothing is ever redirected.
+#[test]
+fn any_host_is_answered_and_none_redirected() {
+    let server = Server::start();
+    for host in [
+        "localhost",
+        "127.0.0.1",
+        "example.com",
+        "EXAMPLE.COM:8443",
+        "[::1]:80",
+        "a_b",
+        "api.keygen.sh",
+        "",
+        "..",
+        "ü.example",
+    ] {
+        for path in [
+            "/v1/me",
+            "/v1/me/",
+            "//v1//me",
+            "/v1/ping",
+            "/",
+            "/v1",
+            "/V1/me",
+            "/v1/accounts",
+            "/index.html",
+            "/-/login",
+        ] {
+            for more in [
+                "",
+                "X-Forwarded-Proto: http\r\n",
+                "X-Forwarded-Host: other.example\r\n",
+                "Upgrade-Insecure-Requests: 1\r\nAccept: */*\r\n",
+            ] {
+                let request = format!(
+                    "GET {path} HTTP/1.1\r\nHost: {host}\r\n{more}Authorization: Bearer {}\r\nConnection: close\r\n\r\n",
+                    server.admin_token
+                );
+                let answer = server.anonymous().raw(request.as_bytes());
+                let known =
+                    path.trim_matches('/').ends_with("v1/me") || path.contains("v1//me") || path.ends_with("ping");
+                assert_eq!(answer.status, if known { 200 } else { 404 }, "{host} {path} {more}");
+                assert_eq!(answer.header("location"), "");
+                assert_eq!(answer.header("strict-transport-security"), "");
+            }
+        }
+    }
+}
+
 // HTTP/2 with prior knowledge: the same answers; `:authority` is the host that is signed.
 #[test]
 fn http_2() {

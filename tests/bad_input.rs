@@ -1,5 +1,4 @@
-//! Malformed input at every route, and broken HTTP below the routes: an answer in the API's own form, never a 5xx, a panic or a
-//! silent connection.
+//! Malformed input at every route: an answer in the API's own form, never a 5xx, a panic or silence. (Broken HTTP: bad_http.rs.)
 
 #[path = "support/mod.rs"]
 mod support;
@@ -12,9 +11,6 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 use serde_json::{Map, Value, json};
 use sha2::Digest as _;
 use std::cell::RefCell;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::time::Duration;
 use support::{Answer, Server, id, key, link, text};
 
 // ------------------------------------------------------------------------------------------------- what there is to aim at
@@ -497,7 +493,7 @@ impl Put {
         let value = match value {
             _ if !self.fits => self.other.clone(),
             Value::Number(_) => self.number.to_owned(),
-            Value::Null if self.pick % 2 == 0 => self.number.to_owned(),
+            Value::Null if self.pick.is_multiple_of(2) => self.number.to_owned(),
             Value::Null | Value::String(_) => quote(&self.text),
             Value::Bool(flag) => (!flag).to_string(),
             Value::Array(_) => format!("[{},{}]", quote(&self.text), quote("license.read")),

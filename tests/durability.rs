@@ -162,6 +162,9 @@ fn work(caller: &Caller, licenses: &[Value], name: &str, mut random: Random, tol
     }
 }
 
+/// Makes the body of the n-th of several competing requests.
+type Body<'a> = Box<dyn Fn(usize) -> Value + 'a>;
+
 #[test]
 fn what_was_acknowledged_survives_kill_9() {
     const CLIENTS: usize = 64;
@@ -350,7 +353,7 @@ fn unique_values_are_given_once() {
         let of_license = json!({ "license": link(&license) });
         let of_policy = json!({ "policy": link(&policy) });
         let of_machine = json!({ "machine": link(&machine) });
-        let contested: [(&str, &str, &[&str], u16, Box<dyn Fn(usize) -> Value>); 9] = [
+        let contested: [(&str, &str, &[&str], u16, Body<'_>); 9] = [
             ("license key", "licenses", &["KEY_TAKEN"], 201, {
                 let (unique, of_policy) = (unique.clone(), of_policy.clone());
                 Box::new(move |_| document("licenses", json!({ "key": unique }), of_policy.clone()))

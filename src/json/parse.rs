@@ -164,8 +164,8 @@ impl Reader<'_> {
             self.digits()?;
         }
         let text = &self.text[start..self.at];
-        // Beyond the range of a double: most readers of what we would write could not read it.
-        if !integer && text.parse::<f64>().is_ok_and(f64::is_infinite) {
+        // Beyond the range of a double: what we store and show, most readers could not read.
+        if self.normalize && !integer && text.parse::<f64>().is_ok_and(f64::is_infinite) {
             return self.fail();
         }
         Ok(match text.parse::<i64>() {

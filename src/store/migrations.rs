@@ -17,23 +17,37 @@ const MIGRATIONS: &[&str] = &[];
 /// The schema version that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64 + 1;
 
-/// Brings the file to the current schema; refuses files of newer versions and of other programs.
+/// Whether the file is fresh; refuses files of newer versions and of other programs, and changes nothing.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
+    let number = |sql: &str| {
+        connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|e| match e.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::NotADatabase) => OpenError::Foreign(path.to_owned()),
+            _ => OpenError::File(path.to_owned(), e.to_string()),
+        })
+    };
+    let application = number("PRAGMA application_id")?;
+    let found = number("PRAGMA user_version")?;
+    if application == 0 && number("SELECT count(*) FROM sqlite_schema")? == 0 {
+        return Ok(true);
+    }
+    if application != APPLICATION_ID {
+        return Err(OpenError::Foreign(path.to_owned()));
+    }
+    if found > VERSION {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known: VERSION });
+    }
+    Ok(false)
+}
+
+/// Brings the file to the current schema; refuses what [`check`] refuses.
 pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let failed = |e: rusqlite::Error| OpenError::File(path.to_owned(), e.to_string());
-    let pragma = |c: &Connection, name: &str| c.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    let application = pragma(&transaction, "application_id").map_err(failed)?;
-    let version = pragma(&transaction, "user_version").map_err(failed)?;
-    let tables: i64 =
-        transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
-    if tables == 0 && application == 0 {
+    if check(&transaction, path)? {
         transaction.execute_batch(SCHEMA).map_err(failed)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
-    } else if application != APPLICATION_ID {
-        return Err(OpenError::Foreign(path.to_owned()));
-    } else if version > VERSION {
-        return Err(OpenError::Newer { path: path.to_owned(), found: version, known: VERSION });
     } else {
+        let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
         for migration in MIGRATIONS.iter().skip(usize::try_from(version - 1).unwrap_or(0)) {
             transaction.execute_batch(migration).map_err(failed)?;
         }

@@ -76,6 +76,9 @@ pub struct Store {
     open: AtomicBool,
 }
 
+/// How long to wait for another process that holds the file.
+const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Read connections kept open when they are not in use.
 const MAX_IDLE: usize = 16;
 
@@ -93,10 +96,10 @@ impl Store {
         }
         let file_error = |e: rusqlite::Error| OpenError::File(path.to_owned(), e.to_string());
         let mut connection = Connection::open(path).map_err(file_error)?;
-        prepare(&connection, false).map_err(|e| match e.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::NotADatabase) => OpenError::Foreign(path.to_owned()),
-            _ => file_error(e),
-        })?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(file_error)?;
+        // Before any setting is made: some of them are written to the file, which may be somebody else's.
+        migrations::check(&connection, path)?;
+        prepare(&connection, false).map_err(file_error)?;
         migrations::run(&mut connection, path)?;
         let writer = writer::Writer::start(connection);
         Ok(Store { path: path.to_owned(), idle: Mutex::new(Vec::new()), writer, created, open: AtomicBool::new(true) })
@@ -185,7 +188,7 @@ impl Drop for Store {
 /// The settings of every connection.
 fn prepare(connection: &Connection, read_only: bool) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(512);
-    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     if read_only {
         connection.execute_batch("PRAGMA query_only = ON; PRAGMA mmap_size = 268435456; PRAGMA cache_size = -4096;")?;
     } else {
