@@ -4,6 +4,7 @@ use super::route::{Prefix, Route};
 use crate::config::{Config, Mode};
 use crate::crypto::keys::{AccountKeys, PublicKeys};
 use crate::crypto::master_key;
+use crate::http::request::Request;
 use crate::http::router::Router;
 use crate::model::{Account, AccountKeyMaterial, Column as _, Permission, Time, Val};
 use crate::store::{Db, Store, StoreError};
@@ -37,8 +38,10 @@ pub struct App {
     pub store: Arc<Store>,
     /// All routes.
     pub router: Router<Arc<Entry>>,
-    /// Bounds slow cryptography that runs at once.
+    /// Bounds the slow cryptography of handlers that runs at once.
     pub slow: tokio::sync::Semaphore,
+    /// Bounds the password checks that run at once: logins must not hold up the rest.
+    pub logins: tokio::sync::Semaphore,
     master_key: Option<[u8; 32]>,
     keys: RwLock<HashMap<Uuid, Arc<Keys>>>,
     default_account: RwLock<Option<Uuid>>,
@@ -72,6 +75,7 @@ impl App {
             store,
             router,
             slow: tokio::sync::Semaphore::new(2),
+            logins: tokio::sync::Semaphore::new(2),
             master_key,
             keys: RwLock::default(),
             default_account: RwLock::default(),
@@ -83,6 +87,14 @@ impl App {
         match self.config.accounts.mode {
             Mode::Single => "singleplayer",
             Mode::Multi => "multiplayer",
+        }
+    }
+
+    /// Scheme, host and port under which clients reach the server (D17).
+    pub fn base_url(&self, request: &Request) -> String {
+        match &self.config.server.public_url {
+            Some(url) => url.as_str().to_owned(),
+            None => format!("{}://{}", request.scheme, request.host),
         }
     }
 

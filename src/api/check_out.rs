@@ -18,10 +18,11 @@ use crate::http::params::{Member, Node, Schema};
 use crate::http::query::QueryValue;
 use crate::json::Json;
 use crate::model::{
-    Column as _, Component, Entitlement, Environment, Group, License, Machine, Policy, Product, Time, User, coerce,
-    duration,
+    Column as _, Component, Entitlement, Entity as _, Environment, Group, License, Machine, Policy, Product, Time,
+    User, coerce, duration,
 };
 use crate::store::Db;
+use std::collections::HashSet;
 use uuid::Uuid;
 
 /// What a check-out asks for (08 §8.1).
@@ -262,16 +263,15 @@ fn check(
 /// `included`: each resource once (02 §8.3).
 #[derive(Default)]
 struct Included {
-    ids: Vec<Uuid>,
+    seen: HashSet<(&'static str, Uuid)>,
     items: Vec<Json>,
 }
 
 impl Included {
     fn add<T: Resource>(&mut self, record: Option<T>, view: &View<'_>) -> Result<()> {
         if let Some(record) = record
-            && !self.ids.contains(&record.id())
+            && self.seen.insert((T::TABLE, record.id()))
         {
-            self.ids.push(record.id());
             self.items.push(render(&record, view)?);
         }
         Ok(())
@@ -291,9 +291,8 @@ impl Included {
     fn add_environment(&mut self, id: Option<Uuid>, view: &View<'_>) -> Result<()> {
         if let Some(id) = id
             && let Some(environment) = view.db.get::<Environment>(view.account, id)?
-            && !self.ids.contains(&id)
+            && self.seen.insert((Environment::TABLE, id))
         {
-            self.ids.push(id);
             self.items.push(render_environment(&environment));
         }
         Ok(())

@@ -125,14 +125,6 @@ impl Ctx {
         format!("/v1/accounts/{}", self.account.id)
     }
 
-    /// Scheme, host and port under which clients reach the server (D17).
-    pub fn base_url(&self) -> String {
-        match &self.app.config.server.public_url {
-            Some(url) => url.as_str().to_owned(),
-            None => format!("{}://{}", self.request.scheme, self.request.host),
-        }
-    }
-
     /// An internal error that names what was missing.
     pub fn broken(what: &str) -> ApiError {
         ApiError::internal(what)

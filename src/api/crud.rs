@@ -56,6 +56,15 @@ pub fn authorized<T: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<T> {
     Ok(record)
 }
 
+/// Inside the writer: what the bearer is to the record may have changed since it was looked up (a license moved to a protected
+/// policy, a licensee detached). Staff see everything, always.
+fn still_authorized<T: Resource>(cx: &Ctx, db: &Db<'_>, record: &T) -> Result<()> {
+    if cx.subject.bearer.is_staff() {
+        return Ok(());
+    }
+    cx.authorize(None, Records::One(record.environment_id()), record.letters(cx, db)?)
+}
+
 /// The answer with one record.
 pub fn show_reply<T: Resource>(cx: &Ctx, db: &Db<'_>, record: &T) -> Result<Reply> {
     Ok(Reply::data(render(record, &View::new(cx, db))?))
@@ -119,7 +128,7 @@ pub fn insert<T: Resource>(cx: &Ctx, db: &Db<'_>, created: Created<T>) -> Result
     Ok(Reply::created(render(&record, &View::new(cx, db))?))
 }
 
-/// Runs a resource's validation; a chosen id that exists is reported with the rest (01 §10.3).
+/// Runs a resource's validation, in the order of errors that the resource declares.
 pub fn validate<T: Resource>(change: &Change<'_, T>) -> Result<()> {
     let def = T::def();
     let mut v = Validation::new(def.path, def.code);
@@ -138,6 +147,7 @@ pub fn update<T: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     let id = record.id();
     Outcome::write(move |cx, db| {
         let before: T = reload(cx, db, id)?;
+        still_authorized(cx, db, &before)?;
         let mut record = before.clone();
         let bad = apply(&mut record, &params);
         let change = Change { cx, db, record: &record, before: Some(&before), bad: &bad, params: &params };
@@ -161,6 +171,7 @@ pub fn destroy<T: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
 /// Event and removal, in the writer.
 pub fn remove<T: Resource>(cx: &Ctx, db: &Db<'_>, id: Uuid, event: &str) -> Result<Reply> {
     let record: T = reload(cx, db, id)?;
+    still_authorized(cx, db, &record)?;
     record.removing(cx, db)?;
     emit(cx, db, event, &record)?;
     db.delete(&record)?;
@@ -178,6 +189,7 @@ pub fn act<T: Resource>(
     let id = record.id();
     Outcome::write(move |cx, db| {
         let mut record: T = reload(cx, db, id)?;
+        still_authorized(cx, db, &record)?;
         let event = change(&mut record, cx, db)?;
         record.touch(cx.now);
         db.update(&record)?;

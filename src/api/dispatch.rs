@@ -21,6 +21,8 @@ use crate::versions::{self, Version};
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 /// What is known of a request while it is being answered; it decides the headers of the response.
@@ -100,12 +102,22 @@ fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(ApiError::internal("a handler panicked")))
 }
 
+/// How long a request waits for its turn at slow cryptography before it is told that the server is busy.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+async fn turn(turns: &Semaphore) -> Result<SemaphorePermit<'_>> {
+    match tokio::time::timeout(PATIENCE, turns.acquire()).await {
+        Ok(permit) => permit.map_err(ApiError::internal),
+        Err(_) => Err(ApiError::unavailable()),
+    }
+}
+
 impl App {
     async fn answer(self: &Arc<Self>, request: &Arc<Request>, head: &mut Head) -> Result<Reply> {
         let mut progress = guarded(|| self.store.read(|db| self.begin(db, request, head)))?;
         if let Progress::Password(pending) = progress {
             let Pending { login, routed, account, keys, environment, version, now } = *pending;
-            let _permit = self.slow.acquire().await.map_err(ApiError::internal)?;
+            let _permit = turn(&self.logins).await?;
             let verified = tokio::task::spawn_blocking(move || login.verify()).await.map_err(ApiError::internal)?;
             let subject = Subject { bearer: verified?, token: None, environment };
             let cx = self.context(request, routed, account, keys, subject, version, now);
@@ -126,7 +138,7 @@ impl App {
             Outcome::Reply(reply) => Ok(Progress::Done(reply)),
             Outcome::Write(work) => self.store.write(move |db| work(&cx, db)).await.map(Progress::Done),
             Outcome::Blocking(work) => {
-                let _permit = self.slow.acquire().await.map_err(ApiError::internal)?;
+                let _permit = turn(&self.slow).await?;
                 tokio::task::spawn_blocking(move || {
                     let outcome = work(&cx)?;
                     Ok(Progress::Continue(cx, outcome))
@@ -393,10 +405,7 @@ impl App {
     ) -> Response {
         let mut response = Response::new(reply.status);
         if let Some(path) = &reply.location {
-            let base = match &self.config.server.public_url {
-                Some(url) => url.as_str().to_owned(),
-                None => format!("{}://{}", request.scheme, request.host),
-            };
+            let base = self.base_url(request);
             response.header("location", &format!("{base}{path}"));
         }
         match reply.content {
@@ -518,10 +527,8 @@ fn sign(response: &mut Response, request: &Request, account: Uuid, keys: &Keys, 
     };
     let mut buffer = Uuid::encode_buffer();
     let key_id = crate::http::response::uuid_text(&account, &mut buffer);
-    response.header("date", &date);
-    response.header("digest", &digest);
-    response.header("keygen-date", &date);
-    response.header("keygen-digest", &digest);
+    response.header_twice(["date", "keygen-date"], date);
+    response.header_twice(["digest", "keygen-digest"], digest);
     response.header("keygen-signature", &signatures::signature_header(key_id, &wanted.name, &signature));
 }
 

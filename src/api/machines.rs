@@ -11,6 +11,7 @@ use super::{check_out, crud, groups, licenses, list, nested};
 use crate::auth::{Bearer, Letters, Records, letters::*};
 use crate::http::error::{ApiError, Result};
 use crate::http::params::Member;
+use crate::http::query::QueryValue;
 use crate::json::Json;
 use crate::model::heartbeat::{self, HeartbeatStatus, Ping};
 use crate::model::limits::{self, EffectiveLimits, MachineCounts};
@@ -134,18 +135,20 @@ static DEF: Def<Machine> = Def {
         Filter { name: "policy", compare: Compare::Id("machines.policy_id") },
         Filter { name: "license", compare: Compare::Id("machines.license_id") },
         Filter { name: "group", compare: Compare::Id("machines.group_id") },
-        Filter {
-            name: "key",
-            compare: Compare::TextSql(
-                "machines.license_id IN (SELECT l.id FROM licenses l WHERE l.account_id = machines.account_id AND l.key = ?)",
-            ),
-        },
+        Filter { name: "key", compare: Compare::With(filter_by_key) },
     ],
     order: &[],
     bare: false,
     more: || vec![Member::new("components", components::embedded_schema())],
     schemas: super::resource::Schemas::new(),
 };
+
+fn filter_by_key(cx: &Ctx, value: &QueryValue, filter: &mut Where) {
+    if let Some(key) = value.as_str().filter(|key| !key.trim().is_empty()) {
+        let sql = "machines.license_id IN (SELECT id FROM licenses WHERE account_id = ? AND key = ?)";
+        filter.and(sql, [cx.account.id.to_val(), Val::Text(key.to_owned())]);
+    }
+}
 
 impl Resource for Machine {
     fn def() -> &'static Def<Self> {
@@ -235,7 +238,7 @@ impl Resource for Machine {
         }
         if let Some((license, policy)) = &family {
             let limits = EffectiveLimits::of(license, policy);
-            let others = others(db, license, policy, machine, change.before)?;
+            let others = others(db, license, policy, &limits, machine, change.before)?;
             for error in limits::check_machine(policy, &limits, &others, machine, creating) {
                 v.base(error.code, error.detail);
             }
@@ -262,7 +265,7 @@ impl Resource for Machine {
     /// Counters, components and the first activation (10 §1.8).
     fn inserted(&mut self, cx: &Ctx, db: &Db<'_>, params: &Json) -> Result<()> {
         components::insert_embedded(self, cx, db, params)?;
-        count(db, self.license_id, 1, self.cores, self.memory, self.disk)?;
+        count(db, self.license_id, None, 1, [self.cores, self.memory, self.disk])?;
         licenses_first_activation(cx, db, self)
     }
 
@@ -274,41 +277,38 @@ impl Resource for Machine {
         if (cores, memory, disk) == (Some(0), Some(0), Some(0)) {
             return Ok(());
         }
-        count(db, self.license_id, 0, cores, memory, disk)
+        count(db, self.license_id, None, 0, [cores, memory, disk])
     }
 
     fn removing(&self, cx: &Ctx, db: &Db<'_>) -> Result<()> {
         count_use(cx, db, "deactivations")?;
         let minus = |value: Option<i64>| value.map(|n| -n);
-        count(db, self.license_id, -1, minus(self.cores), minus(self.memory), minus(self.disk))
+        count(db, self.license_id, Some(self.id), -1, [minus(self.cores), minus(self.memory), minus(self.disk)])
     }
 }
 
-/// Moves a license's counters. Sums saturate at the ends of the column's range.
+/// Moves a license's counters by so many machines and their cores, memory and disk. Sums stay at the largest value that the
+/// column holds; from there they are counted anew, without the machine that is about to be `removed`.
 fn count(
     db: &Db<'_>,
     license: Uuid,
+    removed: Option<Uuid>,
     machines: i64,
-    cores: Option<i64>,
-    memory: Option<i64>,
-    disk: Option<i64>,
+    [cores, memory, disk]: [Option<i64>; 3],
 ) -> Result<()> {
-    let Some(row) = db.query_one(
-        "SELECT machines_count, machines_cores, machines_memory, machines_disk FROM licenses WHERE id = ?",
-        &[license.to_val()],
-        |row| Ok([row.get::<i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?]),
-    )?
-    else {
-        return Ok(());
+    let sql = "SELECT machines_count, machines_cores, machines_memory, machines_disk FROM licenses WHERE id = ?";
+    let before =
+        db.query_one(sql, &[license.to_val()], |row| Ok([row.get::<i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))?;
+    let Some(before) = before else { return Ok(()) };
+    let more = [machines, cores.unwrap_or(0), memory.unwrap_or(0), disk.unwrap_or(0)];
+    let after = if before.contains(&i64::MAX) {
+        let counts = licenses::sums(db, license, None, removed)?;
+        [before[0].saturating_add(machines), counts.cores, counts.memory, counts.disk]
+    } else {
+        std::array::from_fn(|i| before[i].saturating_add(more[i]))
     };
-    let sum = |at: usize, more: i64| row[at].saturating_add(more).to_val();
-    let args = [
-        sum(0, machines),
-        sum(1, cores.unwrap_or(0)),
-        sum(2, memory.unwrap_or(0)),
-        sum(3, disk.unwrap_or(0)),
-        license.to_val(),
-    ];
+    let mut args: Vec<Val> = after.iter().map(|n| n.to_val()).collect();
+    args.push(license.to_val());
     db.execute(
         "UPDATE licenses SET machines_count = ?, machines_cores = ?, machines_memory = ?, machines_disk = ? WHERE id = ?",
         &args,
@@ -331,26 +331,16 @@ fn others(
     db: &Db<'_>,
     license: &License,
     policy: &Policy,
+    limits: &EffectiveLimits,
     machine: &Machine,
     before: Option<&Machine>,
 ) -> Result<MachineCounts> {
     if policy.machine_leasing_strategy == MachineLeasingStrategy::PerUser {
-        let mut args = vec![license.id.to_val(), machine.id.to_val()];
-        let owner = match machine.owner_id {
-            Some(owner) => {
-                args.push(owner.to_val());
-                "owner_id = ?"
-            }
-            None => "owner_id IS NULL",
-        };
-        let sql = format!(
-            "SELECT count(*), coalesce(sum(cores), 0), coalesce(sum(memory), 0), coalesce(sum(disk), 0)
-             FROM machines WHERE license_id = ? AND id <> ? AND {owner}"
-        );
-        let counts = db.query_one(&sql, &args, |row| {
-            Ok(MachineCounts { machines: row.get(0)?, cores: row.get(1)?, memory: row.get(2)?, disk: row.get(3)? })
-        })?;
-        return Ok(counts.unwrap_or_default());
+        let EffectiveLimits { max_machines, max_cores, max_memory, max_disk, .. } = limits;
+        if [max_machines, max_cores, max_memory, max_disk].iter().all(|limit| limit.is_none()) {
+            return Ok(MachineCounts::default());
+        }
+        return Ok(licenses::sums(db, license.id, Some(machine.owner_id), Some(machine.id))?);
     }
     let own = |get: fn(&Machine) -> Option<i64>| before.and_then(get).unwrap_or(0);
     Ok(MachineCounts {
@@ -427,7 +417,8 @@ fn create(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
         Some(license) => {
             let letters = licenses::relation(cx, db, license, machine.owner_id)?;
             // A licensee may activate only for itself (10 §1.4).
-            let own = machine.owner_id.is_some() && machine.owner_id == cx.subject.bearer.id();
+            let user = cx.subject.bearer.end_user().map(|user| user.id);
+            let own = user.is_some() && machine.owner_id == user;
             if own { letters } else { Letters(letters.0 & !UA_NP.0) }
         }
         None if cx.subject.bearer.letters().intersects(VENDOR) && !matches!(cx.subject.bearer, Bearer::Product(_)) => {

@@ -66,7 +66,9 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
         match error {
             StoreError::Conflict(_) => ApiError::conflict(),
-            StoreError::Closed => ApiError { internal: Some(error.to_string()), ..ApiError::unavailable() },
+            StoreError::Closed | StoreError::Unavailable(_) => {
+                ApiError { internal: Some(error.to_string()), ..ApiError::unavailable() }
+            }
             error => ApiError::internal(error),
         }
     }

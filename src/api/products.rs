@@ -7,7 +7,7 @@ use super::validation::{Change, Validation};
 use super::{crud, list, nested, tokens};
 use crate::auth::{Bearer, Letters, letters::*};
 use crate::http::error::Result;
-use crate::model::{DistributionStrategy, Policy, Product, Role, Token};
+use crate::model::{Column as _, DistributionStrategy, Policy, Product, Role, Token};
 use crate::store::Db;
 use uuid::Uuid;
 
@@ -94,12 +94,10 @@ impl Resource for Product {
                     "(products.distribution_strategy = '{open}' OR (products.id = ? AND
                       coalesce(products.distribution_strategy, 'LICENSED') = 'LICENSED'))"
                 );
-                use crate::model::Column as _;
                 filter.and(sql, [bearer.license.product_id.to_val()]);
             }
             bearer => {
                 if let Some(user) = bearer.end_user() {
-                    use crate::model::Column as _;
                     let sql = format!(
                         "(products.distribution_strategy = '{open}' OR products.id IN
                           (SELECT product_id FROM licenses WHERE {}))",

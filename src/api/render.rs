@@ -80,11 +80,6 @@ impl<'a> View<'a> {
         self.policies.borrow_mut().insert(policy.id, Rc::new(policy));
     }
 
-    /// Hands over a license that was read already.
-    pub fn know_license(&self, license: License) {
-        self.licenses.borrow_mut().insert(license.id, Rc::new(license));
-    }
-
     /// A user by id.
     pub fn user(&self, id: Option<Uuid>) -> Result<Option<Rc<User>>> {
         let Some(id) = id else { return Ok(None) };

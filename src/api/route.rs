@@ -41,7 +41,6 @@ impl Outcome {
 }
 
 /// A successful answer.
-#[derive(Debug)]
 pub struct Reply {
     /// HTTP status.
     pub status: u16,
@@ -52,7 +51,6 @@ pub struct Reply {
 }
 
 /// The body of an answer.
-#[derive(Debug)]
 pub enum Content {
     /// No body.
     Empty,

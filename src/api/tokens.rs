@@ -181,8 +181,9 @@ impl Resource for Token {
             Bearer::Anonymous => filter.never(),
             Bearer::User(user) if user.role != Role::User => {}
             Bearer::Environment(_) => {
-                let admin = Role::Admin.to_val();
-                filter.and("(tokens.user_id IS NULL OR tokens.user_id NOT IN (SELECT id FROM users WHERE account_id = tokens.account_id AND role = ?))", [admin]);
+                let sql = "(tokens.user_id IS NULL
+                     OR tokens.user_id NOT IN (SELECT id FROM users WHERE account_id = ? AND role = ?))";
+                filter.and(sql, [cx.account.id.to_val(), Role::Admin.to_val()]);
             }
             Bearer::Product(product) => {
                 let sql =
@@ -192,18 +193,15 @@ impl Resource for Token {
                           (SELECT id FROM licenses WHERE product_id = ?)))";
                 filter.and(sql, std::iter::repeat_n(product.id.to_val(), 4));
             }
-            bearer => {
-                if let (Some(type_), Some(id)) = (bearer.bearer_type(), bearer.id()) {
-                    filter.and("tokens.bearer_type = ? AND tokens.bearer_id = ?", [type_.to_val(), id.to_val()]);
-                }
-            }
+            Bearer::User(user) => filter.equals("tokens.user_id", user.id),
+            Bearer::License(bearer) => filter.equals("tokens.license_id", bearer.license.id),
         }
     }
 
     /// 03 §10.1, §10.9: products stop at users with a role in the staff.
     fn letters(&self, cx: &Ctx, db: &Db<'_>) -> Result<Letters> {
         let letters = cx.subject.bearer.letters();
-        let own = cx.subject.bearer.id() == Some(self.bearer_id);
+        let own = self.is_of(&cx.subject.bearer);
         Ok(match &cx.subject.bearer {
             Bearer::Product(_) if !own && self.bearer_type == BearerType::User => {
                 let user: Option<User> = db.get(cx.account.id, self.bearer_id)?;
@@ -245,7 +243,7 @@ fn check_environment(change: &Change<'_, Token>, holder: &Holder, v: &mut Valida
     Ok(())
 }
 
-fn filter_by_bearer(_: &Ctx, value: &QueryValue, filter: &mut Where) {
+fn filter_by_bearer(cx: &Ctx, value: &QueryValue, filter: &mut Where) {
     let QueryValue::Object(members) = value else { return };
     let texts = |value: &QueryValue| -> Vec<String> {
         let items = match value {
@@ -285,14 +283,14 @@ fn filter_by_bearer(_: &Ctx, value: &QueryValue, filter: &mut Where) {
                 known = true;
                 let mut parts = Vec::new();
                 let mut args: Vec<Val> = Vec::new();
-                for role in texts.iter().filter_map(|text| Role::parse(text)) {
+                for role in Role::ALL.iter().copied().filter(|role| texts.iter().any(|text| text == role.as_str())) {
                     let type_ = match role {
                         Role::Product => BearerType::Product,
                         Role::License => BearerType::License,
                         Role::Environment => BearerType::Environment,
                         role => {
-                            parts.push("tokens.user_id IN (SELECT id FROM users WHERE account_id = tokens.account_id AND role = ?)");
-                            args.push(role.to_val());
+                            parts.push("tokens.user_id IN (SELECT id FROM users WHERE account_id = ? AND role = ?)");
+                            args.extend([cx.account.id.to_val(), role.to_val()]);
                             continue;
                         }
                     };
@@ -306,6 +304,13 @@ fn filter_by_bearer(_: &Ctx, value: &QueryValue, filter: &mut Where) {
     }
     if !known {
         filter.never();
+    }
+}
+
+impl Token {
+    /// The token belongs to this bearer. Ids alone do not tell: clients choose those of licenses.
+    fn is_of(&self, bearer: &Bearer) -> bool {
+        bearer.bearer_type().zip(bearer.id()) == Some((self.bearer_type, self.bearer_id))
     }
 }
 
@@ -409,7 +414,7 @@ fn generate(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
 /// 03 §10.6, the table of rules
 fn may_generate(cx: &Ctx, db: &Db<'_>, holder: &Holder) -> Result<bool> {
     let bearer = &cx.subject.bearer;
-    let itself = bearer.id() == Some(holder.reference().1);
+    let itself = bearer.bearer_type().zip(bearer.id()) == Some(holder.reference());
     let end_user = matches!(holder, Holder::User(user) if user.role == Role::User);
     Ok(match bearer {
         Bearer::Anonymous | Bearer::License(_) => false,
@@ -439,7 +444,7 @@ pub(super) fn generate_for<Parent: TokenParent>(cx: &Ctx, db: &Db<'_>) -> Result
     make(holder, environment, params, 200)
 }
 
-/// The secret is made outside of the writer; only its digest goes in.
+/// Stores the new token and answers with its secret, which is shown this once.
 fn make(holder: Holder, environment: Option<Uuid>, params: Json, status: u16) -> Result<Outcome> {
     Outcome::write(move |cx, db| {
         let (type_, id) = holder.reference();
@@ -477,7 +482,7 @@ fn default_expiry(now: Time) -> Time {
 /// `DELETE /tokens/{id}` (03 §10.9)
 fn revoke(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     let token: Token = find(cx, db, cx.param("id"))?;
-    let own = cx.subject.bearer.id() == Some(token.bearer_id);
+    let own = token.is_of(&cx.subject.bearer);
     let any = cx.subject.bearer.letters().intersects(A | D | E | P);
     let letters = if own || any { token.letters(cx, db)? } else { NONE };
     cx.authorize(None, Records::One(token.environment_id), letters)?;

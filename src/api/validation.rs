@@ -61,12 +61,6 @@ impl Validation {
         self.code
     }
 
-    /// The attribute of that name failed already.
-    pub fn has_attribute(&self, name: &str) -> bool {
-        let pointer = format!("/data/attributes/{name}");
-        self.errors.iter().any(|(p, _)| *p == pointer)
-    }
-
     /// Reorders by attribute name; what is not listed keeps its place at the end.
     pub fn sort_by(&mut self, order: &[&str]) {
         let place = |pointer: &str| {

@@ -15,8 +15,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use uuid::Uuid;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use uuid::{NoContext, Timestamp, Uuid};
 
 /// Limits of the listener; all are settings (D18).
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +35,11 @@ pub struct Limits {
     pub shutdown_timeout: Duration,
 }
 
+/// Bytes of request bodies that may be in memory at once; beyond, callers wait, and get 503 when it takes too long.
+const BODY_BUDGET: usize = 256 << 20;
+/// The budget is counted in units of this many bytes.
+const BUDGET_UNIT: usize = 4096;
+
 /// What answers requests.
 pub trait Service: Send + Sync + 'static {
     /// Answers a complete request.
@@ -51,6 +56,7 @@ pub trait Service: Send + Sync + 'static {
 pub async fn serve<S: Service>(listener: TcpListener, service: Arc<S>, limits: Limits, stop: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(limits.max_connections));
+    let budget = Arc::new(Semaphore::new(BODY_BUDGET.max(limits.max_body) / BUDGET_UNIT + 1));
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -64,7 +70,7 @@ pub async fn serve<S: Service>(listener: TcpListener, service: Arc<S>, limits: L
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(limits.max_header).unwrap_or(u32::MAX))
-        .max_concurrent_streams(256)
+        .max_concurrent_streams(64)
         .keep_alive_interval(Duration::from_secs(30));
     let builder = Arc::new(builder);
     // Its end of life tells connections that have not said anything yet that the server stops.
@@ -89,7 +95,9 @@ pub async fn serve<S: Service>(listener: TcpListener, service: Arc<S>, limits: L
         };
         let _ = stream.set_nodelay(true);
         let service = service.clone();
-        let handler = hyper::service::service_fn(move |request| handle(service.clone(), peer, limits, request));
+        let budget = budget.clone();
+        let handler =
+            hyper::service::service_fn(move |request| handle(service.clone(), peer, limits, budget.clone(), request));
         let (builder, watcher, mut stopping) = (builder.clone(), graceful.watcher(), stopping.clone());
         tokio::spawn(async move {
             let _slot = slot;
@@ -120,11 +128,13 @@ async fn first_bytes(stream: &TcpStream) {
     const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let mut bytes = [0; HTTP2.len()];
     // An error, like the end of the stream, shows again when the connection is served.
+    let mut pause = Duration::from_millis(1);
     while let Ok(n) = stream.peek(&mut bytes).await {
         if n == 0 || n == HTTP2.len() || bytes[..n] != HTTP2[..n] {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(250));
     }
 }
 
@@ -132,6 +142,7 @@ async fn handle<S: Service>(
     service: Arc<S>,
     peer: SocketAddr,
     limits: Limits,
+    budget: Arc<Semaphore>,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Full<Bytes>>, std::convert::Infallible> {
     let head = request.method() == hyper::Method::HEAD;
@@ -141,9 +152,16 @@ async fn handle<S: Service>(
         None => parts.uri.authority().map(|a| a.as_str().to_owned()).unwrap_or_default(),
     };
     let trusted = service.trusts(peer.ip());
-    let forwarded = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok()).filter(|_| trusted);
+    // Proxies may add a line of their own instead of appending to the client's.
+    let forwarded = |name: &str| {
+        if !trusted {
+            return None;
+        }
+        let lines: Vec<&str> = parts.headers.get_all(name).iter().filter_map(|v| v.to_str().ok()).collect();
+        (!lines.is_empty()).then(|| lines.join(","))
+    };
     let scheme = match forwarded("x-forwarded-proto") {
-        Some(proto) if proto.trim().eq_ignore_ascii_case("https") => "https",
+        Some(list) if list.rsplit(',').next().is_some_and(|p| p.trim().eq_ignore_ascii_case("https")) => "https",
         _ => "http",
     };
     // The last address that a proxy of ours did not add itself.
@@ -154,7 +172,8 @@ async fn handle<S: Service>(
         })
         .unwrap_or(peer.ip());
     let mut received = Request {
-        id: Uuid::now_v7(),
+        // `Uuid::now_v7` would have all threads queue for its counter.
+        id: Uuid::new_v7(Timestamp::now(NoContext)),
         method: parts.method.as_str().to_owned(),
         target: parts.uri.path_and_query().map_or_else(|| "/".to_owned(), |t| t.as_str().to_owned()),
         host,
@@ -163,8 +182,8 @@ async fn handle<S: Service>(
         headers: parts.headers,
         body: Bytes::new(),
     };
-    let response = match read_body(body, &received, &limits).await {
-        Ok(body) => {
+    let response = match read_body(body, &received, &limits, &budget).await {
+        Ok((body, _room)) => {
             received.body = body;
             service.call(received).await
         }
@@ -173,33 +192,39 @@ async fn handle<S: Service>(
     let mut out = hyper::Response::new(Full::new(if head { Bytes::new() } else { response.body.clone() }));
     *out.status_mut() =
         hyper::StatusCode::from_u16(response.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = out.headers_mut();
-    headers.reserve(response.headers.len() + 1);
-    for (name, value) in response.headers {
-        headers.append(name, value);
-    }
+    *out.headers_mut() = response.headers;
     if head && response.status != 204 {
-        headers.insert("content-length", HeaderValue::from(response.body.len()));
+        out.headers_mut().insert("content-length", HeaderValue::from(response.body.len()));
     }
     Ok(out)
 }
 
-async fn read_body(body: Incoming, request: &Request, limits: &Limits) -> Result<Bytes, ApiError> {
+/// The body, and its share of the budget, to be held while the body is.
+async fn read_body<'b>(
+    body: Incoming,
+    request: &Request,
+    limits: &Limits,
+    budget: &'b Semaphore,
+) -> Result<(Bytes, Option<SemaphorePermit<'b>>), ApiError> {
     use hyper::body::Body as _;
     if body.is_end_stream() {
-        return Ok(Bytes::new());
+        return Ok((Bytes::new(), None));
     }
     let declared = request.header("content-length").and_then(|text| text.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limits.max_body) {
         return Err(ApiError::payload_too_large(limits.max_body));
     }
-    let read = Limited::new(body, limits.max_body).collect();
-    match tokio::time::timeout(limits.body_timeout, read).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(ApiError::payload_too_large(limits.max_body))
+    let units = declared.unwrap_or(limits.max_body) / BUDGET_UNIT + 1;
+    let room = budget.acquire_many(u32::try_from(units).unwrap_or(u32::MAX));
+    let read = async {
+        let room = room.await.map_err(|_| ApiError::unavailable())?;
+        match Limited::new(body, limits.max_body).collect().await {
+            Ok(collected) => Ok((collected.to_bytes(), Some(room))),
+            Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+                Err(ApiError::payload_too_large(limits.max_body))
+            }
+            Err(_) => Err(ApiError::bad_request("The request could not be completed")),
         }
-        Ok(Err(_)) => Err(ApiError::bad_request("The request could not be completed")),
-        Err(_) => Err(ApiError::timeout()),
-    }
+    };
+    tokio::time::timeout(limits.body_timeout, read).await.unwrap_or_else(|_| Err(ApiError::timeout()))
 }

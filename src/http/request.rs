@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use uuid::Uuid;
 
 /// A received request; the body is complete.
-#[derive(Debug)]
 pub struct Request {
     /// Request id (UUID v7): `X-Request-Id` and `meta.id` of errors.
     pub id: Uuid,

@@ -2,23 +2,43 @@
 
 use super::request::Request;
 use hyper::body::Bytes;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use std::sync::LazyLock;
 
 /// A response under construction.
-#[derive(Debug)]
 pub struct Response {
     /// HTTP status.
     pub status: u16,
     /// Headers; `Content-Type` included.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub headers: HeaderMap,
     /// The body that `GET` would get; `HEAD` sends none (01 §12.2).
     pub body: Bytes,
 }
 
+/// What every response carries, whatever it is (01 §11); copied, because building it costs more.
+static CONSTANT: LazyLock<HeaderMap> = LazyLock::new(|| {
+    // Room for the rest of an ordinary response.
+    let mut headers = HeaderMap::with_capacity(32);
+    for (name, value) in [
+        ("keygen-edition", "EE"),
+        ("server", concat!("keygen-lite/", env!("CARGO_PKG_VERSION"))),
+        ("content-security-policy", "default-src 'none'"),
+        ("x-frame-options", "SAMEORIGIN"),
+        ("x-content-type-options", "nosniff"),
+        ("x-xss-protection", "0"),
+        ("x-permitted-cross-domain-policies", "none"),
+        ("referrer-policy", "strict-origin-when-cross-origin"),
+        ("vary", "Origin"),
+    ] {
+        headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    headers
+});
+
 impl Response {
     /// An empty response.
     pub fn new(status: u16) -> Response {
-        Response { status, headers: Vec::with_capacity(28), body: Bytes::new() }
+        Response { status, headers: CONSTANT.clone(), body: Bytes::new() }
     }
 
     /// Adds a header; values that no header can hold are left out, as empty ones are (01 §11).
@@ -26,13 +46,23 @@ impl Response {
         if !value.is_empty()
             && let Ok(value) = HeaderValue::from_str(value)
         {
-            self.headers.push((HeaderName::from_static(name), value));
+            self.headers.append(HeaderName::from_static(name), value);
+        }
+    }
+
+    /// Adds two headers with the same value.
+    pub fn header_twice(&mut self, names: [&'static str; 2], value: String) {
+        // The copies share their bytes.
+        if let Ok(value) = HeaderValue::try_from(value) {
+            for name in names {
+                self.headers.append(HeaderName::from_static(name), value.clone());
+            }
         }
     }
 
     /// Adds a header with a static value.
     pub fn fixed(&mut self, name: &'static str, value: &'static str) {
-        self.headers.push((HeaderName::from_static(name), HeaderValue::from_static(value)));
+        self.headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
 
     /// Sets the body and its type.
@@ -44,23 +74,14 @@ impl Response {
 
     /// Adds the headers of every response (01 §11) but those of signatures, account, bearer, environment and version.
     pub fn standard(&mut self, request: &Request, mode: &'static str) {
-        self.fixed("keygen-edition", "EE");
         self.fixed("keygen-mode", mode);
-        self.fixed("server", concat!("keygen-lite/", env!("CARGO_PKG_VERSION")));
         self.header("x-request-id", uuid_text(&request.id, &mut uuid::Uuid::encode_buffer()));
-        if !self.headers.iter().any(|(name, _)| name == "cache-control") {
+        if !self.headers.contains_key("cache-control") {
             self.fixed("cache-control", "no-transform, no-store, max-age=0");
         }
-        self.fixed("content-security-policy", "default-src 'none'");
-        self.fixed("x-frame-options", "SAMEORIGIN");
-        self.fixed("x-content-type-options", "nosniff");
-        self.fixed("x-xss-protection", "0");
-        self.fixed("x-permitted-cross-domain-policies", "none");
-        self.fixed("referrer-policy", "strict-origin-when-cross-origin");
         if request.scheme == "https" {
             self.fixed("strict-transport-security", "max-age=31536000; includeSubDomains");
         }
-        self.fixed("vary", "Origin");
         if request.headers.contains_key("origin") || request.headers.contains_key("x-origin") {
             self.cors();
         }

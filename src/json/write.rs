@@ -70,6 +70,12 @@ fn write_int(value: i64, out: &mut String) {
 fn write_string(text: &str, out: &mut String) {
     out.push('"');
     let bytes = text.as_bytes();
+    // Most texts need no escape; without an early exit this takes many bytes at a time.
+    if !bytes.iter().fold(false, |found, &b| found | (b < 0x20) | (b == b'"') | (b == b'\\')) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     let mut start = 0;
     for (i, &b) in bytes.iter().enumerate() {
         let escape = match b {

@@ -1,13 +1,17 @@
 //! The small interface through which everything reads and writes.
 
+use super::cache::Cache;
 use super::{StoreError, engine};
 use crate::model::{ColumnError, Entity, RowSource, Val, ValRef};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use std::cell::RefCell;
 use uuid::Uuid;
 
 /// A connection inside a transaction: a snapshot when reading, a savepoint when writing.
 pub struct Db<'c> {
     connection: &'c rusqlite::Connection,
+    /// Of read connections only: inside a write, records change under way.
+    cache: Option<&'c RefCell<Cache>>,
 }
 
 /// One row of a result.
@@ -45,7 +49,11 @@ impl rusqlite::ToSql for Bound<'_> {
 
 impl<'c> Db<'c> {
     pub(super) fn new(connection: &'c rusqlite::Connection) -> Db<'c> {
-        Db { connection }
+        Db { connection, cache: None }
+    }
+
+    pub(super) fn cached(connection: &'c rusqlite::Connection, cache: &'c RefCell<Cache>) -> Db<'c> {
+        Db { connection, cache: Some(cache) }
     }
 
     /// All rows of a query, mapped.
@@ -98,7 +106,15 @@ impl<'c> Db<'c> {
     /// The entity of that id in the account.
     pub fn get<T: Entity>(&self, account_id: Uuid, id: Uuid) -> Result<Option<T>, StoreError> {
         use crate::model::Column as _;
-        self.find("WHERE id = ? AND account_id = ?", &[id.to_val(), account_id.to_val()])
+        let cache = self.cache.filter(|_| Cache::keeps::<T>());
+        if let Some(known) = cache.and_then(|cache| cache.borrow().get::<T>(id).cloned()) {
+            return Ok(Some(known).filter(|known| known.account_id() == account_id));
+        }
+        let found = self.find("WHERE id = ? AND account_id = ?", &[id.to_val(), account_id.to_val()])?;
+        if let (Some(cache), Some(record)) = (cache, &found) {
+            cache.borrow_mut().put::<T>(T::clone(record));
+        }
+        Ok(found)
     }
 
     /// Some row meets `condition` (SQL after `SELECT 1 FROM`).

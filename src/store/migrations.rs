@@ -52,6 +52,7 @@ pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), OpenEr
             transaction.execute_batch(migration).map_err(failed)?;
         }
     }
+    super::dialect::write_statistics(&transaction).map_err(failed)?;
     transaction.pragma_update(None, "user_version", VERSION).map_err(failed)?;
     transaction.commit().map_err(failed)
 }
@@ -110,6 +111,48 @@ mod tests {
         let mut connection = Connection::open(&path).unwrap();
         connection.execute_batch("CREATE TABLE t (a)").unwrap();
         assert!(matches!(run(&mut connection, &path), Err(OpenError::Foreign(_))));
+    }
+
+    /// Lists within a bearer's scope start from the scope's index, not from the account's.
+    #[test]
+    fn scoped_lists_use_the_scopes_index() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        super::super::dialect::write_statistics(&connection).unwrap();
+        let of_user = "(SELECT id FROM licenses WHERE owner_id = 'u' UNION SELECT license_id FROM license_users WHERE user_id = 'u')";
+        let attached =
+            "(licenses.owner_id = 'u' OR licenses.id IN (SELECT license_id FROM license_users WHERE user_id = 'u'))";
+        for (table, scope, indexes) in [
+            ("machines", "machines.license_id = 'l'", &["machines_license"][..]),
+            ("machines", "machines.product_id = 'p'", &["machines_product"]),
+            ("machines", &format!("machines.license_id IN {of_user}"), &["machines_license", "machines_fingerprint"]),
+            ("machine_components", "machine_components.machine_id = 'm'", &["machine_components_machine"]),
+            ("machine_processes", "machine_processes.license_id = 'l'", &["machine_processes_license"]),
+            ("licenses", "licenses.product_id = 'p'", &["licenses_product"]),
+            ("licenses", "licenses.policy_id = 'p'", &["licenses_policy"]),
+            ("licenses", &format!("licenses.id IN {of_user}"), &["sqlite_autoindex_licenses_1"]),
+            ("licenses", attached, &["licenses_owner", "sqlite_autoindex_licenses_1"]),
+            ("policies", "policies.product_id = 'p'", &["policies_product"]),
+            ("tokens", "tokens.license_id = 'l'", &["tokens_license"]),
+            ("tokens", "tokens.user_id = 'u'", &["tokens_user"]),
+            ("tokens", "tokens.product_id = 'p'", &["tokens_product"]),
+        ] {
+            for environment in
+                ["environment_id IS NULL", "environment_id = 'e'", "(environment_id = 'e' OR environment_id IS NULL)"]
+            {
+                let sql = format!(
+                    "EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE {scope} AND account_id = 'a' AND {environment}
+                     ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT 10"
+                );
+                let mut statement = connection.prepare(&sql).unwrap();
+                let plan: Vec<String> =
+                    statement.query_map([], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+                let uses = |index: &&str| plan.iter().any(|line| line.contains(&format!("INDEX {index} ")));
+                assert!(indexes.iter().any(uses), "{table} {scope} {environment}: {plan:?}");
+                let whole = [format!("INDEX {table}_list "), format!("INDEX {table}_account ")];
+                assert!(!plan.iter().any(|line| whole.iter().any(|w| line.contains(w))), "{scope}: {plan:?}");
+            }
+        }
     }
 
     /// Every foreign key that acts on deletion can find its children by an index.

@@ -5,11 +5,13 @@
 //! and handing them to another thread would cost as much again. Writes go to ONE writer thread that groups whatever is waiting
 //! into one transaction, a savepoint each, commits it with `synchronous=FULL`, and only then answers.
 
+mod cache;
 mod db;
 mod dialect;
 mod migrations;
 mod writer;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +22,7 @@ pub use dialect::case_insensitive_equals;
 use rusqlite::{Connection, OpenFlags};
 
 /// The storage could not do what was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// A uniqueness rule of the schema was hit.
     #[error("a uniqueness rule was hit: {0}")]
@@ -31,6 +33,9 @@ pub enum StoreError {
     /// The engine failed.
     #[error("database: {0}")]
     Engine(String),
+    /// The engine cannot do it now: another process holds the file, or the disk is full.
+    #[error("database: {0}")]
+    Unavailable(String),
     /// The writer has stopped.
     #[error("the database is closed")]
     Closed,
@@ -70,10 +75,16 @@ pub enum OpenError {
 /// One open database file.
 pub struct Store {
     path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Reader>>,
     writer: writer::Writer,
     created: bool,
     open: AtomicBool,
+}
+
+/// A read-only connection, and what it knows.
+struct Reader {
+    connection: Connection,
+    cache: RefCell<cache::Cache>,
 }
 
 /// How long to wait for another process that holds the file.
@@ -112,10 +123,17 @@ impl Store {
 
     /// Runs `work` on a read-only connection, inside one snapshot of the database.
     pub fn read<T, E: From<StoreError>>(&self, work: impl FnOnce(&Db<'_>) -> Result<T, E>) -> Result<T, E> {
-        let connection = self.reader()?;
+        let reader = self.reader()?;
+        let connection = &reader.connection;
         let result = (|| {
             connection.prepare_cached("BEGIN").and_then(|mut s| s.execute([])).map_err(|e| E::from(engine(e)))?;
-            let result = work(&Db::new(&connection));
+            // This opens the snapshot, so that the version is the snapshot's.
+            let version = connection
+                .prepare_cached("PRAGMA data_version")
+                .and_then(|mut s| s.query_row([], |row| row.get(0)))
+                .map_err(|e| E::from(engine(e)))?;
+            reader.cache.borrow_mut().at(version);
+            let result = work(&Db::cached(connection, &reader.cache));
             connection.prepare_cached("COMMIT").and_then(|mut s| s.execute([])).map_err(|e| E::from(engine(e)))?;
             result
         })();
@@ -124,19 +142,19 @@ impl Store {
             && let Ok(mut idle) = self.idle.lock()
             && idle.len() < MAX_IDLE
         {
-            idle.push(connection);
+            idle.push(reader);
         }
         result
     }
 
-    fn reader(&self) -> Result<Connection, StoreError> {
-        if let Some(connection) = self.idle.lock().ok().and_then(|mut idle| idle.pop()) {
-            return Ok(connection);
+    fn reader(&self) -> Result<Reader, StoreError> {
+        if let Some(reader) = self.idle.lock().ok().and_then(|mut idle| idle.pop()) {
+            return Ok(reader);
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags).map_err(engine)?;
         prepare(&connection, true).map_err(engine)?;
-        Ok(connection)
+        Ok(Reader { connection, cache: RefCell::default() })
     }
 
     /// Runs `work` in the writer, inside a savepoint of the current group; answers after the group is durable. When `work`
@@ -166,6 +184,11 @@ impl Store {
         F: FnOnce(&Db<'_>) -> Result<(), StoreError> + Send + 'static,
     {
         self.writer.defer(work);
+    }
+
+    /// Few enough writes wait that [`Store::defer`] is in order; otherwise use [`Store::write`], which makes its caller wait.
+    pub fn has_room(&self) -> bool {
+        self.writer.has_room()
     }
 
     /// Finishes what is queued, checkpoints the write-ahead log and stops the writer.
@@ -209,7 +232,11 @@ fn engine(error: rusqlite::Error) -> StoreError {
     {
         return StoreError::Conflict(message.clone().unwrap_or_default());
     }
-    StoreError::Engine(error.to_string())
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull};
+    match error.sqlite_error_code() {
+        Some(DatabaseBusy | DatabaseLocked | DiskFull) => StoreError::Unavailable(error.to_string()),
+        _ => StoreError::Engine(error.to_string()),
+    }
 }
 
 /// The directory exists and a file can be made in it.

@@ -19,14 +19,14 @@ const MAX_GROUP: usize = 1024;
 /// Groups of deferred writes alone start this far apart. The first after a pause starts at once.
 const LINGER: Duration = Duration::from_millis(50);
 
-/// So many writes may wait; whoever defers one more is held up, so that memory stays bounded.
+/// When so many writes wait, nothing more should be deferred ([`Writer::has_room`]), so that memory stays bounded.
 const MAX_WAITING: usize = 8192;
 
 /// Tells a caller how its write ended, once the group's fate is known.
 type Answer = Box<dyn FnOnce(Result<(), &StoreError>) + Send>;
 
-/// Runs one write; says whether to keep its changes, and how to answer.
-type Work = Box<dyn FnOnce(&Db<'_>) -> (bool, Answer) + Send>;
+/// Runs one write, unless there is no transaction to run it in; says whether to keep its changes, and how to answer.
+type Work = Box<dyn FnOnce(Result<&Db<'_>, &StoreError>) -> (bool, Answer) + Send>;
 
 pub(super) struct Writer {
     queue: Arc<Queue>,
@@ -73,14 +73,18 @@ impl Writer {
         F: FnOnce(&Db<'_>) -> Result<T, E> + Send + 'static,
     {
         let work: Work = Box::new(move |db| {
-            let result =
-                catch_unwind(AssertUnwindSafe(|| work(db))).unwrap_or_else(|_| Err(StoreError::Panicked.into()));
+            let result = match db {
+                Ok(db) => {
+                    catch_unwind(AssertUnwindSafe(|| work(db))).unwrap_or_else(|_| Err(StoreError::Panicked.into()))
+                }
+                Err(error) => Err(error.clone().into()),
+            };
             let keep = result.is_ok();
             let answer: Answer = Box::new(move |fate| {
                 // The caller may have gone away; its write stands all the same.
                 let _ = sender.send(match fate {
                     Ok(()) => result,
-                    Err(error) => result.and(Err(StoreError::Engine(error.to_string()).into())),
+                    Err(error) => result.and(Err(error.clone().into())),
                 });
             });
             (keep, answer)
@@ -94,7 +98,10 @@ impl Writer {
         F: FnOnce(&Db<'_>) -> Result<(), StoreError> + Send + 'static,
     {
         let work: Work = Box::new(move |db| {
-            let result = catch_unwind(AssertUnwindSafe(|| work(db))).unwrap_or(Err(StoreError::Panicked));
+            let result = match db {
+                Ok(db) => catch_unwind(AssertUnwindSafe(|| work(db))).unwrap_or(Err(StoreError::Panicked)),
+                Err(error) => Err(error.clone()),
+            };
             let keep = result.is_ok();
             let answer: Answer = Box::new(move |fate| {
                 if let Err(error) = result.as_ref().map_err(|e| e as &StoreError).copied().and(fate) {
@@ -104,6 +111,11 @@ impl Writer {
             (keep, answer)
         });
         self.queue.push(work, false);
+    }
+
+    /// Few enough writes wait that one more may be deferred.
+    pub(super) fn has_room(&self) -> bool {
+        self.queue.lock().waiting.len() < MAX_WAITING
     }
 
     /// Finishes the queue, checkpoints and ends the thread.
@@ -121,8 +133,6 @@ struct Queue {
     state: Mutex<State>,
     /// Wakes the writer.
     work: Condvar,
-    /// Wakes those who are held up.
-    room: Condvar,
 }
 
 #[derive(Default)]
@@ -143,12 +153,9 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends; drops `work` when the queue is closed. Never from within a write: the writer would wait for itself.
+    /// Appends; drops `work` when the queue is closed.
     fn push(&self, work: Work, urgent: bool) {
         let mut state = self.lock();
-        while !urgent && !state.closed && state.waiting.len() >= MAX_WAITING {
-            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
         if state.closed {
             return;
         }
@@ -164,7 +171,6 @@ impl Queue {
     fn close(&self) {
         self.lock().closed = true;
         self.work.notify_one();
-        self.room.notify_all();
     }
 
     /// Sleeps until a group should start: somebody waits, or deferred writes have gathered long enough. `false` once the
@@ -198,9 +204,6 @@ impl Queue {
     /// Takes up to `most` writes.
     fn take(&self, most: usize) -> Vec<Work> {
         let mut state = self.lock();
-        if state.waiting.len() >= MAX_WAITING {
-            self.room.notify_all();
-        }
         let most = most.min(state.waiting.len());
         let taken = state.waiting.drain(..most).collect();
         if state.waiting.is_empty() {
@@ -259,12 +262,11 @@ fn step(connection: &Connection, work: Work, failed: &mut Option<StoreError>) ->
     if failed.is_none() {
         *failed = execute(connection, "SAVEPOINT w").err();
     }
-    if failed.is_some() {
-        // The work must not run outside of a transaction; dropping it answers `Closed`.
-        drop(work);
-        return Box::new(|_| ());
+    if let Some(error) = failed {
+        // The work must not run outside of a transaction.
+        return work(Err(error)).1;
     }
-    let (keep, answer) = work(&Db::new(connection));
+    let (keep, answer) = work(Ok(&Db::new(connection)));
     let end = if keep {
         execute(connection, "RELEASE w")
     } else {

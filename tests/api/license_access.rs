@@ -212,7 +212,8 @@ fn permissions_are_those_of_license_and_owner() {
         (r#"["*"]"#, r#"["*"]"#, json!(["*"])),
         (r#"[]"#, r#"["*"]"#, json!([])),
     ] {
-        server.sql(&format!("UPDATE licenses SET permissions = '{own}'; UPDATE users SET permissions = '{owner}' WHERE email = 'uo@example.com'"));
+        server.sql(&format!("UPDATE licenses SET permissions = '{own}'"));
+        server.sql(&format!("UPDATE users SET permissions = '{owner}' WHERE email = 'uo@example.com'"));
         assert_eq!(shown(server, &cast.license)["attributes"]["permissions"], effective, "{own} {owner}");
         let may = effective == json!(["*"]) || effective.as_array().unwrap().contains(&json!("license.read"));
         assert_eq!(cast.client("L").get(&path(&cast.license)).status, if may { 200 } else { 403 }, "{own} {owner}");

@@ -366,7 +366,12 @@ fn bodies_and_the_order_of_errors() {
     let server = Server::start();
     let admin = server.admin();
     let product = admin.product();
-    let linked = |product: Value| json!({ "data": { "type": "policies", "attributes": { "name": "x" }, "relationships": { "product": product } } });
+    let linked = |product: Value| {
+        let relationships = json!({ "product": product });
+        json!({ "data": { "type": "policies", "attributes": { "name": "x" }, "relationships": relationships } })
+    };
+    let mut chosen = linked(link(&product));
+    chosen["data"]["id"] = json!(ZERO);
     for (body, expected) in [
         (body("policies", json!({ "name": "x" })), "400 is missing|-|/data/relationships"),
         (
@@ -394,10 +399,7 @@ fn bodies_and_the_order_of_errors() {
         ),
         (of(&product, json!({})), "422 can't be blank|NAME_MISSING|/data/attributes/name"),
         (of(&product, json!({ "name": null })), "422 can't be blank|NAME_MISSING|/data/attributes/name"),
-        (
-            json!({ "data": { "type": "policies", "id": ZERO, "attributes": { "name": "x" }, "relationships": { "product": link(&product) } } }),
-            "400 unpermitted parameter|-|/data/id",
-        ),
+        (chosen, "400 unpermitted parameter|-|/data/id"),
         // two of the pool, the one on `encrypted` first (§2.2)
         (
             of(&product, json!({ "name": "x", "usePool": true, "encrypted": true })),

@@ -47,7 +47,9 @@ fn documents_and_echoes() {
     }
     let answer = admin.post("licenses/actions/validate-key", by_key("NOPE", json!({ "product": "x" })));
     let ts = answer.body["meta"]["ts"].clone();
-    let meta = json!({ "ts": ts, "valid": false, "detail": "does not exist", "code": "NOT_FOUND", "scope": { "product": "x" } });
+    let meta = json!({
+        "ts": ts, "valid": false, "detail": "does not exist", "code": "NOT_FOUND", "scope": { "product": "x" }
+    });
     assert_eq!(answer.ok(200).to_string(), json!({ "data": null, "meta": meta }).to_string());
     // nonce and scope come back as they were sent
     for (sent, echo) in [
@@ -228,7 +230,8 @@ fn who_may() {
     assert_eq!(validate(&server.token("prod-0v3"), own).code(), "TOKEN_INVALID");
     assert_eq!(validate(&server.license_key("NO-SUCH-KEY"), "NO-SUCH-KEY").code(), "LICENSE_INVALID");
     assert_eq!(validate(&license, own).code(), "LICENSE_NOT_ALLOWED");
-    server.sql("UPDATE licenses SET permissions = '[\"license.validate\"]'; UPDATE users SET permissions = '[\"*\"]'; UPDATE policies SET authentication_strategy = 'MIXED'");
+    cast.grant_everything();
+    server.sql("UPDATE policies SET authentication_strategy = 'MIXED'");
     assert_eq!(validate(&license, own).ok(200)["meta"]["code"], "VALID");
     let token = cast.client("L");
     for (sql, by_key, code) in [
@@ -267,7 +270,10 @@ fn what_is_recorded() {
     let server = Server::start();
     let admin = server.admin();
     let product = admin.product();
-    let policy = admin.policy(&product, json!({ "maxUsers": 1, "overageStrategy": "ALWAYS_ALLOW_OVERAGE", "expirationStrategy": "ALLOW_ACCESS", "floating": true }));
+    let attributes = json!({
+        "maxUsers": 1, "overageStrategy": "ALWAYS_ALLOW_OVERAGE", "expirationStrategy": "ALLOW_ACCESS", "floating": true
+    });
+    let policy = admin.policy(&product, attributes);
     let license = admin.license(&policy, json!({}));
     let quick = format!("{}/actions/validate", path(&license));
     // stored at the latest one second after the answer; nobody waits for it
@@ -311,7 +317,8 @@ fn what_is_recorded() {
         event("failed", "BANNED"),
     ];
     assert_eq!(events_of(&server, &license), format!("license.created{}", expected.concat()));
-    let who = "SELECT group_concat(coalesce(whodunnit_type, '-')) FROM (SELECT * FROM event_logs WHERE event LIKE 'license.validation.%' ORDER BY created_at, id)";
+    let who = "SELECT group_concat(coalesce(whodunnit_type, '-')) FROM
+        (SELECT * FROM event_logs WHERE event LIKE 'license.validation.%' ORDER BY created_at, id)";
     assert_eq!(select(&server, who), "users,-,users,users,users,products");
     assert_eq!(events_of(&server, &mate), "");
     assert_eq!(select(&server, "SELECT count(*) FROM event_logs WHERE event LIKE '%validat%'"), "6");

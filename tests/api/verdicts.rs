@@ -79,7 +79,9 @@ fn every_code() {
     let nothing = world.server.anonymous().validate_key("NO-SUCH-KEY", json!({ "product": "x" }));
     assert_eq!((verdict(&nothing).as_str(), &nothing["data"]), ("false NOT_FOUND: does not exist", &Value::Null));
     world.codes.borrow_mut().insert("NOT_FOUND".into());
-    let license = world.license(json!({ "requireProductScope": true, "requireCheckIn": true, "checkInInterval": "day", "checkInIntervalCount": 2 }));
+    let license = world.license(json!({
+        "requireProductScope": true, "requireCheckIn": true, "checkInInterval": "day", "checkInIntervalCount": 2
+    }));
     let owner = user(&world.server, "user", "Owner@example.com");
     own(&world.server, &license, &owner);
     let product_scope = json!({ "product": world.product["id"] });
@@ -395,7 +397,8 @@ fn machines(world: &World) {
         ("max_processes", "TOO_MANY_PROCESSES", "has too many associated processes"),
     ] {
         let over = format!("{code}: {detail}");
-        let fresh = "max_machines = NULL, max_processes = NULL, max_cores = NULL, max_memory = NULL, max_disk = NULL, process_leasing_strategy = 'PER_LICENSE'";
+        let fresh = "max_machines = NULL, max_processes = NULL, max_cores = NULL, max_memory = NULL, max_disk = NULL, \
+            process_leasing_strategy = 'PER_LICENSE'";
         for (overage, strict, expected) in [
             ("NO_OVERAGE", 1, format!("false {over}")),
             ("ALLOW_1_5X_OVERAGE", 1, format!("false {over}")),

@@ -241,8 +241,11 @@ fn unique_key(cx: &Ctx, db: &Db<'_>) -> Result<String> {
 
 /// Takes the most recently created key of the pool (07 §7).
 fn pop(db: &Db<'_>, policy: &Policy) -> Result<Option<String>> {
-    let key: Option<Key> =
-        db.find("WHERE policy_id = ? ORDER BY created_at DESC, id DESC LIMIT 1", &[policy.id.to_val()])?;
+    // A key that a license was given explicitly meanwhile stays in the pool (07 §8.2), but cannot be drawn.
+    let condition = "WHERE policy_id = ? AND NOT EXISTS
+         (SELECT 1 FROM licenses WHERE licenses.account_id = keys.account_id AND licenses.key = keys.key)
+         ORDER BY created_at DESC, id DESC LIMIT 1";
+    let key: Option<Key> = db.find(condition, &[policy.id.to_val()])?;
     if let Some(key) = &key {
         db.delete(key)?;
     }

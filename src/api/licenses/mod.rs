@@ -14,11 +14,12 @@ use super::{check_out, crud, groups, list, nested, tokens};
 use crate::auth::{Bearer, Letters, letters::*, license_permissions};
 use crate::http::error::Result;
 use crate::json::Json;
+use crate::model::limits::MachineCounts;
 use crate::model::{
-    Column as _, Entitlement, Group, KeyScheme, License, LicenseEntitlement, Machine, PermissionSet, Policy, Product,
-    Role, Token, User, license_status, limits,
+    Column as _, ColumnError, Entitlement, Group, KeyScheme, License, LicenseEntitlement, Machine, PermissionSet,
+    Policy, Product, Role, Token, User, license_status, limits,
 };
-use crate::store::Db;
+use crate::store::{Db, StoreError};
 use uuid::Uuid;
 
 const READERS: Letters = STAFF.or(E).or(P).or(USERS).or(L);
@@ -245,6 +246,39 @@ pub(super) fn scope_by_license(cx: &Ctx, filter: &mut Where, license: &str, prod
             }
         }
     }
+}
+
+/// Number and sums of a license's machines: of all, or of those with this owner (or without one); all but `except`. Sums
+/// saturate: the engine's own would fail beyond 64 bits.
+pub(super) fn sums(
+    db: &Db<'_>,
+    license: Uuid,
+    owner: Option<Option<Uuid>>,
+    except: Option<Uuid>,
+) -> std::result::Result<MachineCounts, StoreError> {
+    let mut filter = Where::default();
+    filter.equals("license_id", license);
+    match owner {
+        Some(Some(owner)) => filter.equals("owner_id", owner),
+        Some(None) => filter.and("owner_id IS NULL", []),
+        None => {}
+    }
+    if let Some(except) = except {
+        filter.and("id <> ?", [except.to_val()]);
+    }
+    // High and low halves, so that no partial sum overflows.
+    let halves =
+        |column: &str| format!("coalesce(sum({column} / 4294967296), 0), coalesce(sum({column} % 4294967296), 0)");
+    let columns = ["cores", "memory", "disk"].map(halves).join(", ");
+    let counts =
+        db.query_one(&format!("SELECT count(*), {columns} FROM machines {}", filter.sql()), filter.args(), |row| {
+            let sum = |at: usize| -> std::result::Result<i64, ColumnError> {
+                let (high, low): (i64, i64) = (row.get(at)?, row.get(at + 1)?);
+                Ok(i64::try_from(i128::from(high) * 4_294_967_296 + i128::from(low)).unwrap_or(i64::MAX))
+            };
+            Ok(MachineCounts { machines: row.get(0)?, cores: sum(1)?, memory: sum(3)?, disk: sum(5)? })
+        })?;
+    Ok(counts.unwrap_or_default())
 }
 
 /// What the bearer is to a license, and to a machine of it with that owner (08 §0, 10 §0).

@@ -15,6 +15,7 @@ use crate::model::limits::MachineCounts;
 use crate::model::validation::{EnvironmentRef, Facts, Lookup, MachineFact, Scope, UserRef, Verdict, decide};
 use crate::model::{Column as _, Environment, ExpirationBasis, License, Policy, Time, Val, license_status};
 use crate::store::{Db, StoreError};
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::LazyLock;
 use uuid::Uuid;
@@ -287,7 +288,7 @@ fn record(cx: &Ctx, reply: Reply, license: &License, verdict: &Verdict, emits: O
         }
         None => false,
     };
-    if sets_expiry || cx.app.config.licenses.wait_for_validation_writes {
+    if sets_expiry || cx.app.config.licenses.wait_for_validation_writes || !cx.app.store.has_room() {
         let license = license.clone();
         return Outcome::write(move |cx, db| {
             effects.store(db)?;
@@ -340,6 +341,17 @@ impl Rows<'_> {
         })
     }
 
+    /// Those of many fingerprints that stand in the rows of `from`. What a client sends can be much more than what there is:
+    /// then one pass over the rows is cheaper than asking for each.
+    fn present<'t>(&self, sent: &[&'t str], from: &str, args: &[Val]) -> std::result::Result<Vec<&'t str>, StoreError> {
+        if sent.len() <= MOST_MARKS {
+            return Ok(sent.to_vec());
+        }
+        let stored = self.db.query(&format!("SELECT fingerprint FROM {from}"), args, |row| row.get::<String>(0))?;
+        let stored: HashSet<&str> = stored.iter().map(String::as_str).collect();
+        Ok(sent.iter().copied().filter(|text| stored.contains(text)).collect())
+    }
+
     fn owned_by(&self, owner: Option<Uuid>) -> (&'static str, Vec<Val>) {
         match owner {
             Some(owner) => ("owner_id = ?", vec![self.id(), owner.to_val()]),
@@ -348,10 +360,14 @@ impl Rows<'_> {
     }
 }
 
-/// `?, ?, …` for a list of texts.
+/// Texts asked for in one statement at the most.
+const MOST_MARKS: usize = 128;
+
+/// `?, ?, …` for a list of at most [`MOST_MARKS`] texts, padded with the last one to a few sizes, so that statements are few.
 fn placeholders(texts: &[&str]) -> (String, Vec<Val>) {
-    let marks = vec!["?"; texts.len()].join(", ");
-    (marks, texts.iter().map(|text| Val::Text((*text).to_owned())).collect())
+    let size = [1, 8, MOST_MARKS].into_iter().find(|size| *size >= texts.len()).unwrap_or(texts.len());
+    let padded = texts.iter().chain(std::iter::repeat_n(&texts[texts.len() - 1], size - texts.len()));
+    (vec!["?"; size].join(", "), padded.map(|text| Val::Text((*text).to_owned())).collect())
 }
 
 impl Lookup for Rows<'_> {
@@ -382,8 +398,7 @@ impl Lookup for Rows<'_> {
 
     fn machines_by_fingerprint(&self, fingerprints: &[&str]) -> std::result::Result<Vec<MachineFact>, StoreError> {
         let mut found = Vec::new();
-        // Engines bound the number of parameters of a statement.
-        for chunk in fingerprints.chunks(500) {
+        for chunk in self.present(fingerprints, "machines WHERE license_id = ?", &[self.id()])?.chunks(MOST_MARKS) {
             let (marks, args) = placeholders(chunk);
             found.extend(self.machines(&format!("machines.fingerprint IN ({marks})"), &args)?);
         }
@@ -392,25 +407,18 @@ impl Lookup for Rows<'_> {
 
     fn components_matching(&self, machine: Uuid, fingerprints: &[&str]) -> std::result::Result<usize, StoreError> {
         let mut count = 0;
-        for chunk in fingerprints.chunks(500) {
+        let of_machine = "machine_components WHERE machine_id = ?";
+        for chunk in self.present(fingerprints, of_machine, &[machine.to_val()])?.chunks(MOST_MARKS) {
             let (marks, more) = placeholders(chunk);
             let args: Vec<Val> = std::iter::once(machine.to_val()).chain(more).collect();
-            let from = format!("machine_components WHERE machine_id = ? AND fingerprint IN ({marks})");
+            let from = format!("{of_machine} AND fingerprint IN ({marks})");
             count += usize::try_from(self.db.count(&from, &args)?).unwrap_or(0);
         }
         Ok(count)
     }
 
     fn counts_for_owner(&self, owner: Option<Uuid>) -> std::result::Result<MachineCounts, StoreError> {
-        let (condition, args) = self.owned_by(owner);
-        let sql = format!(
-            "SELECT count(*), coalesce(sum(cores), 0), coalesce(sum(memory), 0), coalesce(sum(disk), 0)
-             FROM machines WHERE license_id = ? AND {condition}"
-        );
-        let counts = self.db.query_one(&sql, &args, |row| {
-            Ok(MachineCounts { machines: row.get(0)?, cores: row.get(1)?, memory: row.get(2)?, disk: row.get(3)? })
-        })?;
-        Ok(counts.unwrap_or_default())
+        super::sums(self.db, self.license.id, Some(owner), None)
     }
 
     fn process_count_of_machine(&self, machine: Uuid) -> std::result::Result<i64, StoreError> {
