@@ -4,6 +4,7 @@ use super::context::Ctx;
 use super::resource::{Data, Link, Rel, Resource};
 use crate::auth::Bearer;
 use crate::http::error::Result;
+use crate::http::response::uuid_text;
 use crate::json::{Json, Text};
 use crate::model::{Column as _, Entity, Environment, License, Policy, Time, User};
 use crate::store::Db;
@@ -22,7 +23,10 @@ pub struct View<'a> {
     pub now: Time,
     /// Relationships whose members are listed because a file includes them, as `type.name`.
     pub included: &'a [&'static str],
-    policies: RefCell<HashMap<Uuid, Rc<Policy>>>,
+    /// `/v1/accounts/<uuid>`
+    prefix: String,
+    /// The one that was asked for last stands last: a record's attributes ask for the same one again and again.
+    policies: RefCell<Vec<Rc<Policy>>>,
     users: RefCell<HashMap<Uuid, Option<Rc<User>>>>,
     licenses: RefCell<HashMap<Uuid, Rc<License>>>,
 }
@@ -35,12 +39,13 @@ impl<'a> View<'a> {
             account: cx.account.id,
             now: cx.now,
             included: &[],
+            prefix: cx.account_path(),
             policies: RefCell::default(),
             users: RefCell::default(),
             licenses: RefCell::default(),
         };
         if let Bearer::License(bearer) = &cx.subject.bearer {
-            view.policies.borrow_mut().insert(bearer.policy.id, Rc::new(bearer.policy.clone()));
+            view.know_policy(bearer.policy.clone());
         }
         view
     }
@@ -51,15 +56,29 @@ impl<'a> View<'a> {
         self
     }
 
+    /// Members of this relationship are listed.
+    fn includes(&self, type_: &str, name: &str) -> bool {
+        self.included.iter().any(|key| key.split_once('.') == Some((type_, name)))
+    }
+
+    /// `/v1/accounts/<uuid>/<collection>/<uuid>`
+    fn path(&self, collection: &str, id: Uuid) -> String {
+        let mut buffer = Uuid::encode_buffer();
+        [&self.prefix, "/", collection, "/", uuid_text(&id, &mut buffer)].concat()
+    }
+
     /// A policy by id.
     pub fn policy(&self, id: Uuid) -> Result<Rc<Policy>> {
-        if let Some(policy) = self.policies.borrow().get(&id) {
-            return Ok(policy.clone());
+        let mut policies = self.policies.borrow_mut();
+        if let Some(at) = policies.iter().rposition(|policy| policy.id == id) {
+            let last = policies.len() - 1;
+            policies.swap(at, last);
+            return Ok(policies[last].clone());
         }
         let policy: Policy =
             self.db.get(self.account, id)?.ok_or_else(|| Ctx::broken("a record without its policy"))?;
         let policy = Rc::new(policy);
-        self.policies.borrow_mut().insert(id, policy.clone());
+        policies.push(policy.clone());
         Ok(policy)
     }
 
@@ -77,7 +96,7 @@ impl<'a> View<'a> {
 
     /// Hands over a policy that was read already.
     pub fn know_policy(&self, policy: Policy) {
-        self.policies.borrow_mut().insert(policy.id, Rc::new(policy));
+        self.policies.borrow_mut().push(Rc::new(policy));
     }
 
     /// A user by id.
@@ -99,16 +118,18 @@ pub fn identifier(type_: impl Into<Text>, id: Uuid) -> Json {
 
 /// `{ "links": { "related": … } }`, with `data` when given.
 pub fn relationship(related: Option<String>, data: Option<Json>) -> Json {
-    let mut object = Json::obj([("links", Json::obj([("related", related.into())]))]);
-    if let Some(data) = data {
-        object.set("data", data);
-    }
-    object
+    // Room for `data` and `meta`.
+    let mut members = Vec::with_capacity(3);
+    members.push((Text::Borrowed("links"), Json::obj([("related", related.into())])));
+    members.extend(data.map(|data| (Text::Borrowed("data"), data)));
+    Json::Obj(members)
 }
 
 /// The `account` relationship of every resource.
 pub fn account_relationship(account: Uuid) -> Json {
-    relationship(Some(format!("/v1/accounts/{account}")), Some(identifier("accounts", account)))
+    let mut buffer = Uuid::encode_buffer();
+    let path = ["/v1/accounts/", uuid_text(&account, &mut buffer)].concat();
+    relationship(Some(path), Some(identifier("accounts", account)))
 }
 
 /// The `environment` relationship (05 §5.8).
@@ -125,7 +146,7 @@ pub fn environment_relationship(account: Uuid, environment: Option<Uuid>) -> Jso
 /// The resource object of a record.
 pub fn render<T: Resource>(record: &T, view: &View<'_>) -> Result<Json> {
     let def = T::def();
-    let path = def.path_of(view.account, record.id());
+    let path = view.path(def.path, record.id());
     let mut attributes: Vec<(Text, Json)> = Vec::with_capacity(def.attributes.len() + 2);
     for attr in def.attributes {
         if let Some(value) = (attr.show)(record, view)? {
@@ -153,25 +174,26 @@ pub fn render<T: Resource>(record: &T, view: &View<'_>) -> Result<Json> {
 }
 
 fn related<T: Resource>(record: &T, rel: &Rel<T>, path: &str, view: &View<'_>) -> Result<Json> {
-    let target = |type_: &str, id: Uuid| format!("/v1/accounts/{}/{type_}/{id}", view.account);
-    let own = || format!("{path}/{}", rel.name.replace('_', "-"));
+    let own = || match rel.name.contains('_') {
+        true => [path, "/", &rel.name.replace('_', "-")].concat(),
+        false => [path, "/", rel.name].concat(),
+    };
     let mut object = match &rel.data {
         Data::One(id) => {
             let id = id(record);
             let link = match rel.link {
                 Link::Own => Some(own()),
-                Link::Target => id.map(|id| target(rel.target, id)),
+                Link::Target => id.map(|id| view.path(rel.target, id)),
             };
             relationship(link, Some(id.map_or(Json::Null, |id| identifier(rel.target, id))))
         }
         Data::Typed(id) => {
             let (type_, id) = id(record);
-            relationship(Some(target(type_, id)), Some(identifier(type_, id)))
+            relationship(Some(view.path(type_, id)), Some(identifier(type_, id)))
         }
         Data::Many(members) => {
-            let key = format!("{}.{}", T::def().type_, rel.name);
             let data = match members {
-                Some(members) if view.included.contains(&key.as_str()) => {
+                Some(members) if view.includes(T::def().type_, rel.name) => {
                     let ids = members(record, view)?;
                     Some(Json::Arr(ids.into_iter().map(|id| identifier(rel.target, id)).collect()))
                 }

@@ -63,7 +63,7 @@ pub async fn serve<S: Service>(listener: TcpListener, service: Arc<S>, limits: L
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(limits.max_header.max(8192))
-        .max_headers(256)
+        // hyper's own bound of 100 headers stays: with another one it allocates room for all of them for each request.
         // No `pipeline_flush`: it would keep the answer to a head that cannot be read (400, 431) from going out.
         .keep_alive(true);
     builder

@@ -219,6 +219,9 @@ fn prepare(connection: &Connection, read_only: bool) -> rusqlite::Result<()> {
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8192;
              PRAGMA journal_size_limit = 67108864;",
         )?;
+        // What savepoints keep of changed pages stays in memory: SQLite would put more than 64 KiB of it, which an activation
+        // makes, into a file.
+        connection.execute_batch("PRAGMA temp_store = MEMORY;")?;
     }
     dialect::register(connection)
 }
