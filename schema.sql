@@ -30,6 +30,18 @@ CREATE TABLE account_keys (
 ) STRICT;
 CREATE INDEX account_keys_account ON account_keys (account_id);
 
+-- Settings of accounts (05 §2); value is JSON.
+CREATE TABLE account_settings (
+  id TEXT NOT NULL PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX account_settings_key ON account_settings (account_id, key);
+CREATE INDEX account_settings_list ON account_settings (account_id, created_at, id);
+
 -- Environments (05 §3).
 CREATE TABLE environments (
   id TEXT NOT NULL PRIMARY KEY,
@@ -74,12 +86,44 @@ CREATE TABLE users (
   role TEXT NOT NULL,
   permissions TEXT NOT NULL,
   metadata TEXT NOT NULL DEFAULT '{}',
-  banned_at INTEGER
+  banned_at INTEGER,
+  password_reset_digest TEXT,
+  password_reset_at INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX users_email ON users (account_id, email);
 CREATE INDEX users_list ON users (environment_id, account_id, created_at, id);
 CREATE INDEX users_account ON users (account_id, created_at, id);
 CREATE INDEX users_group ON users (group_id) WHERE group_id IS NOT NULL;
+
+-- Second factors (03 §13). The secret is sealed when a master key is configured; last_step_at is the start of the time step
+-- whose code was last accepted.
+CREATE TABLE second_factors (
+  id TEXT NOT NULL PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  environment_id TEXT REFERENCES environments (id) ON DELETE CASCADE,
+  user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  secret TEXT NOT NULL,
+  enabled INTEGER NOT NULL DEFAULT 0,
+  last_step_at INTEGER
+) STRICT;
+CREATE UNIQUE INDEX second_factors_user ON second_factors (user_id);
+CREATE INDEX second_factors_list ON second_factors (environment_id, account_id, created_at, id);
+
+-- Users that own groups (06 §3.4).
+CREATE TABLE group_owners (
+  id TEXT NOT NULL PRIMARY KEY,
+  account_id TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  environment_id TEXT REFERENCES environments (id) ON DELETE CASCADE,
+  group_id TEXT NOT NULL REFERENCES groups (id) ON DELETE CASCADE,
+  user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE
+) STRICT;
+CREATE UNIQUE INDEX group_owners_pair ON group_owners (group_id, user_id);
+CREATE INDEX group_owners_user ON group_owners (user_id, group_id);
+CREATE INDEX group_owners_list ON group_owners (environment_id, account_id, created_at, id);
 
 -- Products (06 §1).
 CREATE TABLE products (

@@ -1,7 +1,8 @@
 //! What lives as long as a request.
 
 use super::app::{App, Entry, Keys};
-use crate::auth::{Access, Check, Letters, Records, Subject, authorize};
+use super::resource::Stance;
+use crate::auth::{Access, Check, Records, Subject, authorize};
 use crate::http::error::{ApiError, Result};
 use crate::http::negotiate::ResponseType;
 use crate::http::query::Query;
@@ -62,8 +63,13 @@ impl Ctx {
     }
 
     /// Runs the authorization algorithm with the route's permissions and rule (03 §9.1).
-    pub fn authorize(&self, parent: Option<(&str, Option<Uuid>)>, records: Records, letters: Letters) -> Result<()> {
-        self.authorize_as(self.entry.route.access, parent, records, letters)
+    pub fn authorize(
+        &self,
+        parent: Option<(&str, Option<Uuid>)>,
+        records: Records,
+        stance: impl Into<Stance>,
+    ) -> Result<()> {
+        self.authorize_as(self.entry.route.access, parent, records, stance)
     }
 
     /// As [`Ctx::authorize`], with another environment rule than the route's.
@@ -72,14 +78,24 @@ impl Ctx {
         access: Access,
         parent: Option<(&str, Option<Uuid>)>,
         records: Records,
-        letters: Letters,
+        stance: impl Into<Stance>,
     ) -> Result<()> {
+        let stance = stance.into();
+        let also;
+        let permissions = match stance.also {
+            [] => &self.entry.permissions,
+            more => {
+                also = [&self.entry.permissions[..], &parse_permissions(more)].concat();
+                &also
+            }
+        };
         let check = Check {
-            permissions: &self.entry.permissions,
+            permissions,
             access,
             parent,
             records,
-            letters,
+            refusal: stance.refusal.as_deref(),
+            letters: stance.letters,
             allow: self.entry.route.allow,
         };
         authorize(&self.subject, &check)
@@ -87,12 +103,12 @@ impl Ctx {
 
     /// 403 unless bearer and token have these permissions too.
     pub fn also_needs(&self, names: &[&str]) -> Result<()> {
-        let permissions: Vec<_> = names.iter().filter_map(|name| crate::model::Permission::parse(name)).collect();
         let check = Check {
-            permissions: &permissions,
+            permissions: &parse_permissions(names),
             access: Access::Read,
             parent: None,
             records: Records::None,
+            refusal: None,
             letters: crate::auth::letters::ALL,
             allow: crate::auth::letters::ALL,
         };
@@ -116,8 +132,14 @@ impl Ctx {
     pub fn environments_of<T: Entity>(records: &[T]) -> Records {
         match records {
             [] => Records::None,
+            _ if !T::ENVIRONMENT_BOUND => Records::Unbound,
             records => Records::Many(records.iter().map(Entity::environment_id).collect()),
         }
+    }
+
+    /// The record's environment, for authorization.
+    pub fn environment_of<T: Entity>(record: &T) -> Records {
+        if T::ENVIRONMENT_BOUND { Records::One(record.environment_id()) } else { Records::Unbound }
     }
 
     /// `/v1/accounts/<uuid>`
@@ -129,6 +151,11 @@ impl Ctx {
     pub fn broken(what: &str) -> ApiError {
         ApiError::internal(what)
     }
+}
+
+/// Names of the tables are in the catalogue (tested with the routes).
+fn parse_permissions(names: &[&str]) -> Vec<crate::model::Permission> {
+    names.iter().filter_map(|name| crate::model::Permission::parse(name)).collect()
 }
 
 /// Conditions of a query, joined with AND.

@@ -3,10 +3,9 @@
 use super::context::{Ctx, Where};
 use super::events::emit;
 use super::render::{View, render};
-use super::resource::{Bad, Draft, Resource, apply, check_permission_names};
+use super::resource::{Bad, Deed, Draft, Resource, apply, check_permission_names};
 use super::route::{Outcome, Reply};
 use super::validation::{Change, Validation};
-use crate::auth::Records;
 use crate::http::error::{ApiError, Result};
 use crate::json::Json;
 use crate::model::{Column as _, Val};
@@ -49,20 +48,34 @@ pub fn reload<T: Resource>(cx: &Ctx, db: &Db<'_>, id: Uuid) -> Result<T> {
     db.get(cx.account.id, id)?.ok_or_else(|| ApiError::no_such(T::def().name, cx.param("id")))
 }
 
+/// The record of `{id}`: in scope, or in the whole account where the resource says so.
+fn lookup<T: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<T> {
+    match T::FOUND_BY_ALL {
+        true => find_within(cx, db, cx.param("id"), Where::default()),
+        false => find(cx, db, cx.param("id")),
+    }
+}
+
 /// Looks the record of `{id}` up and authorizes the route for it.
 pub fn authorized<T: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<T> {
-    let record: T = find(cx, db, cx.param("id"))?;
-    cx.authorize(None, Records::One(record.environment_id()), record.letters(cx, db)?)?;
+    authorized_for(cx, db, Deed::Act)
+}
+
+fn authorized_for<T: Resource>(cx: &Ctx, db: &Db<'_>, deed: Deed<'_, T>) -> Result<T> {
+    let record: T = lookup(cx, db)?;
+    authorize(cx, db, &record, deed)?;
     Ok(record)
 }
 
+/// Authorizes the route for a record.
+pub fn authorize<T: Resource>(cx: &Ctx, db: &Db<'_>, record: &T, deed: Deed<'_, T>) -> Result<()> {
+    cx.authorize(None, Ctx::environment_of(record), record.stance(deed, cx, db)?)
+}
+
 /// Inside the writer: what the bearer is to the record may have changed since it was looked up (a license moved to a protected
-/// policy, a licensee detached). Staff see everything, always.
-fn still_authorized<T: Resource>(cx: &Ctx, db: &Db<'_>, record: &T) -> Result<()> {
-    if cx.subject.bearer.is_staff() {
-        return Ok(());
-    }
-    cx.authorize(None, Records::One(record.environment_id()), record.letters(cx, db)?)
+/// policy, a licensee detached, a user promoted).
+fn still_authorized<T: Resource>(cx: &Ctx, db: &Db<'_>, record: &T, deed: Deed<'_, T>) -> Result<()> {
+    authorize(cx, db, record, deed)
 }
 
 /// The answer with one record.
@@ -72,11 +85,11 @@ pub fn show_reply<T: Resource>(cx: &Ctx, db: &Db<'_>, record: &T) -> Result<Repl
 
 /// `GET` on a member.
 pub fn show<T: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
-    let record: T = authorized(cx, db)?;
+    let record: T = authorized_for(cx, db, Deed::Read)?;
     Ok(Outcome::Reply(show_reply(cx, db, &record)?))
 }
 
-/// A new record that has passed everything up to authorization.
+/// A new (or changed) record that has passed everything up to authorization.
 pub struct Created<T> {
     /// The record and the checked body.
     pub draft: Draft<T>,
@@ -110,11 +123,16 @@ pub fn build<T: Resource>(cx: &Ctx, db: &Db<'_>, params: Json) -> Result<Created
 
 /// `POST` on a collection.
 pub fn create<T: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
+    let created = creating::<T>(cx, db)?;
+    Outcome::write(move |cx, db| insert(cx, db, created))
+}
+
+/// Body and authorization of a create.
+pub fn creating<T: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<Created<T>> {
     let params = T::def().create_schema().check(cx.body_or_empty(), cx.who())?;
     let created = build::<T>(cx, db, params)?;
-    let record = &created.draft.record;
-    cx.authorize(None, Records::One(record.environment_id()), record.letters(cx, db)?)?;
-    Outcome::write(move |cx, db| insert(cx, db, created))
+    authorize(cx, db, &created.draft.record, Deed::Create)?;
+    Ok(created)
 }
 
 /// Validation, insertion, event and answer of a create, in the writer.
@@ -141,28 +159,59 @@ pub fn validate<T: Resource>(change: &Change<'_, T>) -> Result<()> {
 
 /// `PATCH` (`PUT`) on a member.
 pub fn update<T: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
-    let record: T = authorized(cx, db)?;
+    let (id, params) = updating::<T>(cx, db)?;
+    Outcome::write(move |cx, db| save::<T>(cx, db, id, params, |_| {}))
+}
+
+/// Lookup, authorization and body of an update (01 §5): the record's id and the checked body.
+pub fn updating<T: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<(Uuid, Json)> {
+    let record: T = lookup(cx, db)?;
+    if !T::BODY_FIRST {
+        authorize(cx, db, &record, Deed::Update(&record))?;
+    }
     let params = T::def().update_schema().check(cx.body_or_empty(), cx.who())?;
     check_permission_names::<T>(&params)?;
     let id = record.id();
-    Outcome::write(move |cx, db| {
-        let before: T = reload(cx, db, id)?;
-        still_authorized(cx, db, &before)?;
-        let mut record = before.clone();
-        let bad = apply(&mut record, &params);
-        let change = Change { cx, db, record: &record, before: Some(&before), bad: &bad, params: &params };
-        validate(&change)?;
-        record.touch(cx.now);
-        db.update(&record)?;
-        record.updated(&before, cx, db)?;
-        emit(cx, db, &format!("{}.updated", T::def().event), &record)?;
-        show_reply(cx, db, &record)
-    })
+    if T::BODY_FIRST {
+        let after = changed(cx, db, &record, params.clone())?.draft.record;
+        authorize(cx, db, &after, Deed::Update(&record))?;
+    }
+    Ok((id, params))
+}
+
+/// A copy of the record with the sent attributes set, and what did not fit.
+fn changed<T: Resource>(cx: &Ctx, db: &Db<'_>, before: &T, params: Json) -> Result<Created<T>> {
+    let mut draft = Draft { record: before.clone(), params };
+    let bad = apply(&mut draft.record, &draft.params);
+    T::changing(&mut draft, before, cx, db)?;
+    Ok(Created { draft, bad })
+}
+
+/// Stores an update in the writer: reloads, changes, asks for authorization again, validates, emits and answers with the
+/// record. `more` sets what the body's attributes do not.
+pub fn save<T: Resource>(cx: &Ctx, db: &Db<'_>, id: Uuid, params: Json, more: impl FnOnce(&mut T)) -> Result<Reply> {
+    let before: T = reload(cx, db, id)?;
+    if !T::BODY_FIRST {
+        still_authorized(cx, db, &before, Deed::Update(&before))?;
+    }
+    let Created { mut draft, bad } = changed(cx, db, &before, params)?;
+    more(&mut draft.record);
+    if T::BODY_FIRST {
+        still_authorized(cx, db, &draft.record, Deed::Update(&before))?;
+    }
+    let change = Change { cx, db, record: &draft.record, before: Some(&before), bad: &bad, params: &draft.params };
+    validate(&change)?;
+    let mut record = draft.record;
+    record.touch(cx.now);
+    db.update(&record)?;
+    record.updated(&before, cx, db)?;
+    emit(cx, db, &format!("{}.updated", T::def().event), &record)?;
+    show_reply(cx, db, &record)
 }
 
 /// `DELETE` on a member.
 pub fn destroy<T: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
-    let record: T = authorized(cx, db)?;
+    let record: T = authorized_for(cx, db, Deed::Delete)?;
     let event = format!("{}.deleted", T::def().event);
     let id = record.id();
     Outcome::write(move |cx, db| remove::<T>(cx, db, id, &event))
@@ -171,10 +220,11 @@ pub fn destroy<T: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
 /// Event and removal, in the writer.
 pub fn remove<T: Resource>(cx: &Ctx, db: &Db<'_>, id: Uuid, event: &str) -> Result<Reply> {
     let record: T = reload(cx, db, id)?;
-    still_authorized(cx, db, &record)?;
+    still_authorized(cx, db, &record, Deed::Delete)?;
     record.removing(cx, db)?;
     emit(cx, db, event, &record)?;
     db.delete(&record)?;
+    record.removed(cx, db)?;
     Ok(Reply::empty(204))
 }
 
@@ -189,7 +239,7 @@ pub fn act<T: Resource>(
     let id = record.id();
     Outcome::write(move |cx, db| {
         let mut record: T = reload(cx, db, id)?;
-        still_authorized(cx, db, &record)?;
+        still_authorized(cx, db, &record, Deed::Act)?;
         let event = change(&mut record, cx, db)?;
         record.touch(cx.now);
         db.update(&record)?;

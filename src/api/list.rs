@@ -26,7 +26,7 @@ pub fn index<T: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     let mut filter = Where::default();
     T::scope(cx, &mut filter);
     let listed = select::<T>(cx, db, filter, |_| true)?;
-    cx.authorize(None, Ctx::environments_of(&listed.records), T::letters_of_page(&listed.records, cx))?;
+    cx.authorize(None, Ctx::environments_of(&listed.records), T::stance_of_page(&listed.records, cx))?;
     reply(cx, db, listed)
 }
 
@@ -42,8 +42,10 @@ pub fn select<T: Resource>(
         cx.environment_filter(&mut filter, T::TABLE);
     }
     for declared in T::def().filters.iter().filter(|declared| applies(declared.name)) {
-        if let Some(value) = cx.query.get(declared.name) {
-            narrow(cx, declared, value, &mut filter);
+        match (declared.compare, cx.query.get(declared.name)) {
+            (Compare::Always(apply), value) => apply(cx, value, &mut filter),
+            (_, Some(value)) => narrow(cx, declared, value, &mut filter),
+            _ => {}
         }
     }
     let page = Page::from_query(&cx.query)?;
@@ -113,6 +115,6 @@ fn narrow(cx: &Ctx, declared: &Filter, value: &QueryValue, filter: &mut Where) {
         Compare::Text(column) => filter.and(format!("{column} = ?"), [Val::Text(text.to_owned())]),
         Compare::TextSql(sql) => filter.and(sql, [Val::Text(text.to_owned())]),
         Compare::Flag(column) => filter.equals(column, crate::model::coerce::filter_boolean(text)),
-        Compare::With(_) => {}
+        Compare::With(_) | Compare::Always(_) => {}
     }
 }

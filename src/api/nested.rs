@@ -4,9 +4,9 @@
 use super::context::{Ctx, Where};
 use super::crud::{find, find_within, show_reply};
 use super::list;
-use super::resource::Resource;
+use super::resource::{Deed, Resource, Stance};
 use super::route::{Outcome, Reply};
-use crate::auth::Records;
+use crate::auth::{Letters, Records};
 use crate::http::error::{ApiError, Result};
 use crate::json::Json;
 use crate::store::Db;
@@ -20,6 +20,16 @@ pub trait Within<Parent>: Resource {
     const FILTERS: &'static [&'static str] = &[];
     /// A member is looked up by its UUID only, whatever its alias (01 §2.3).
     const BY_ID_ONLY: bool = false;
+
+    /// Hides from the list what the bearer may not see; `letters`: what it is to the parent.
+    fn hide(cx: &Ctx, _letters: Letters, filter: &mut Where) {
+        Self::scope(cx, filter);
+    }
+
+    /// What the bearer is to one child that is asked for by name; `letters`: what it is to the parent.
+    fn letters_within(&self, _parent: &Parent, letters: Letters, _cx: &Ctx, _db: &Db<'_>) -> Result<Letters> {
+        Ok(letters)
+    }
 }
 
 /// `Self` has at most one `Related`.
@@ -33,12 +43,14 @@ pub trait HasOne<Related>: Resource {
 /// `GET` on a parent's children.
 pub fn index<P: Resource, C: Within<P>>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     let parent: P = find(cx, db, cx.param("id"))?;
+    let letters = parent.letters(cx, db)?;
     let mut filter = Where::default();
-    C::scope(cx, &mut filter);
+    C::hide(cx, letters, &mut filter);
     C::within(&parent, &mut filter);
     let listed = list::select::<C>(cx, db, filter, |name| C::FILTERS.contains(&name))?;
     let records = Ctx::environments_of(&listed.records);
-    cx.authorize(Some((P::def().role, parent.environment_id())), records, parent.letters(cx, db)?)?;
+    let stance = Stance { letters, ..C::stance_of_page(&listed.records, cx) };
+    cx.authorize(of_parent(&parent), records, stance)?;
     list::reply(cx, db, listed)
 }
 
@@ -51,9 +63,15 @@ pub fn show<P: Resource, C: Within<P>>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome>
         filter.never();
     }
     let child: C = find_within(cx, db, cx.param("child"), filter)?;
-    let records = Records::One(child.environment_id());
-    cx.authorize(Some((P::def().role, parent.environment_id())), records, parent.letters(cx, db)?)?;
+    let letters = child.letters_within(&parent, parent.letters(cx, db)?, cx, db)?;
+    let stance = Stance { letters, ..child.stance(Deed::Read, cx, db)? };
+    cx.authorize(of_parent(&parent), Ctx::environment_of(&child), stance)?;
     Ok(Outcome::Reply(show_reply(cx, db, &child)?))
+}
+
+/// The parent of a nested route, for authorization; one without an environment of its own asks nothing.
+pub fn of_parent<P: Resource>(parent: &P) -> Option<(&'static str, Option<Uuid>)> {
+    P::ENVIRONMENT_BOUND.then(|| (P::def().role, parent.environment_id()))
 }
 
 /// `GET` on a to-one relationship.
@@ -66,8 +84,8 @@ pub fn one<P: HasOne<R>, R: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> 
     if related.is_none() && !P::NULL_IS_FINE {
         return Err(ApiError::not_found(format!("The requested {} was not found", R::def().name)));
     }
-    let records = related.as_ref().map_or(Records::None, |r| Records::One(r.environment_id()));
-    cx.authorize(Some((P::def().role, parent.environment_id())), records, parent.letters(cx, db)?)?;
+    let records = related.as_ref().map_or(Records::None, Ctx::environment_of);
+    cx.authorize(of_parent(&parent), records, parent.letters(cx, db)?)?;
     Ok(Outcome::Reply(match related {
         Some(related) => show_reply(cx, db, &related)?,
         None => Reply::data(Json::Null),

@@ -2,7 +2,7 @@
 
 use super::context::{Ctx, Where};
 use super::joins::{self, Join};
-use super::resource::{Attr, Compare, Def, Draft, Filter, Kind, Link, Rel, Resource, Rule, attributes};
+use super::resource::{Attr, Compare, Def, Draft, Filter, Kind, Link, Rel, Resource, Rule, Stance, attributes};
 use super::route::{Route, delete, get, patch, post};
 use super::validation::{Change, Validation};
 use super::{crud, list, nested};
@@ -214,10 +214,10 @@ impl Resource for Policy {
     }
 
     /// A license's list is its one policy or nothing (07 §1).
-    fn letters_of_page(page: &[Self], cx: &Ctx) -> Letters {
+    fn stance_of_page(page: &[Self], cx: &Ctx) -> Stance {
         match &cx.subject.bearer {
-            Bearer::License(_) if page.is_empty() => NONE,
-            bearer => bearer.letters(),
+            Bearer::License(_) if page.is_empty() => NONE.into(),
+            bearer => bearer.letters().into(),
         }
     }
 

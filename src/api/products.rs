@@ -1,7 +1,7 @@
 //! Products (06 §1).
 
 use super::context::{Ctx, Where};
-use super::resource::{Attr, Def, Draft, Filter, Kind, Rel, Resource, Rule, attributes};
+use super::resource::{Attr, Def, Draft, Filter, Kind, Rel, Resource, Rule, Stance, attributes};
 use super::route::{Route, delete, get, patch, post};
 use super::validation::{Change, Validation};
 use super::{crud, list, nested, tokens};
@@ -119,9 +119,9 @@ impl Resource for Product {
         })
     }
 
-    fn letters_of_page(page: &[Self], cx: &Ctx) -> Letters {
+    fn stance_of_page(page: &[Self], cx: &Ctx) -> Stance {
         let bearer = &cx.subject.bearer;
-        if page.iter().any(|product| closed_to(product, bearer)) { NONE } else { bearer.letters() }
+        if page.iter().any(|product| closed_to(product, bearer)) { NONE.into() } else { bearer.letters().into() }
     }
 
     /// On create `null` is as good as absent (06 §0).

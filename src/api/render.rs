@@ -145,6 +145,11 @@ pub fn environment_relationship(account: Uuid, environment: Option<Uuid>) -> Jso
 
 /// The resource object of a record.
 pub fn render<T: Resource>(record: &T, view: &View<'_>) -> Result<Json> {
+    record.document(view)
+}
+
+/// The resource object that the declaration gives.
+pub fn declared<T: Resource>(record: &T, view: &View<'_>) -> Result<Json> {
     let def = T::def();
     let path = view.path(def.path, record.id());
     let mut attributes: Vec<(Text, Json)> = Vec::with_capacity(def.attributes.len() + 2);

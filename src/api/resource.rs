@@ -35,6 +35,12 @@ pub enum Kind {
     Permissions,
     /// One of these names; any other is 422 with the rule [`Rule::OneOf`]'s detail.
     Enum(&'static [&'static str]),
+    /// One of these names; any other is 400 `is invalid`.
+    Choice(&'static [&'static str]),
+    /// Any JSON, stored as its text.
+    Json,
+    /// A string that is stored as a digest only: never shown, and no column of this name.
+    Password,
     /// Derived: never sent.
     Derived,
 }
@@ -308,6 +314,8 @@ pub enum Compare {
     TextSql(&'static str),
     /// Anything else.
     With(fn(&Ctx, &QueryValue, &mut Where)),
+    /// Anything else, also when the parameter is absent: a filter with a default.
+    Always(fn(&Ctx, Option<&QueryValue>, &mut Where)),
 }
 
 /// A declared list filter.
@@ -410,6 +418,38 @@ pub fn linked(params: &Json, name: &str) -> Option<Option<Uuid>> {
     Some(data.get("id").and_then(Json::as_str).and_then(crate::model::coerce::uuid_from_text))
 }
 
+/// What a route is about to do with a record.
+#[derive(Clone, Copy)]
+pub enum Deed<'a, T> {
+    /// Show it.
+    Read,
+    /// Create it.
+    Create,
+    /// Change it; it was this before.
+    Update(&'a T),
+    /// Remove it.
+    Delete,
+    /// Anything else.
+    Act,
+}
+
+/// What a resource adds to an authorization question (03 §9.1).
+#[derive(Clone, Debug)]
+pub struct Stance {
+    /// What the bearer is to the record.
+    pub letters: Letters,
+    /// Permissions that it needs beside the route's.
+    pub also: &'static [&'static str],
+    /// Why the record itself refuses (step 9); a reason of the rule itself (step 10) stands here too.
+    pub refusal: Option<String>,
+}
+
+impl From<Letters> for Stance {
+    fn from(letters: Letters) -> Stance {
+        Stance { letters, also: &[], refusal: None }
+    }
+}
+
 /// A resource: what the declarations cannot say.
 pub trait Resource: Entity {
     /// The declaration.
@@ -424,10 +464,21 @@ pub trait Resource: Entity {
     /// What the bearer is to this record.
     fn letters(&self, cx: &Ctx, db: &Db<'_>) -> Result<Letters>;
 
-    /// What the bearer is to a page of a list.
-    fn letters_of_page(_page: &[Self], cx: &Ctx) -> Letters {
-        cx.subject.bearer.letters()
+    /// What the record adds to the authorization of a deed.
+    fn stance(&self, _deed: Deed<'_, Self>, cx: &Ctx, db: &Db<'_>) -> Result<Stance> {
+        Ok(self.letters(cx, db)?.into())
     }
+
+    /// What a page of a list adds to its authorization.
+    fn stance_of_page(_page: &[Self], cx: &Ctx) -> Stance {
+        cx.subject.bearer.letters().into()
+    }
+
+    /// Its own routes look `{id}` up in the whole account; what the bearer may not see is 403, not 404 (05 §5.4).
+    const FOUND_BY_ALL: bool = false;
+
+    /// An update checks its body before it is authorized, and authorizes the changed record (04 §6.3).
+    const BODY_FIRST: bool = false;
 
     /// Environment of the parent that supplies it to a new record (05 §5.6).
     fn parent_environment(&self, _db: &Db<'_>) -> Result<Option<Uuid>> {
@@ -436,6 +487,11 @@ pub trait Resource: Entity {
 
     /// Completes a new record after its attributes are set and before anything is checked; reads only.
     fn prepare(_draft: &mut Draft<Self>, _cx: &Ctx, _db: &Db<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Completes a changed record after its attributes are set and before anything is checked; reads only.
+    fn changing(_draft: &mut Draft<Self>, _before: &Self, _cx: &Ctx, _db: &Db<'_>) -> Result<()> {
         Ok(())
     }
 
@@ -460,9 +516,19 @@ pub trait Resource: Entity {
         Ok(())
     }
 
+    /// Follows a deletion, in its transaction.
+    fn removed(&self, _cx: &Ctx, _db: &Db<'_>) -> Result<()> {
+        Ok(())
+    }
+
     /// `links` of the resource object, given its path.
     fn links(&self, path: String) -> Json {
         Json::obj([("self", Json::str(path))])
+    }
+
+    /// The resource object, where the declaration does not give it.
+    fn document(&self, view: &View<'_>) -> Result<Json> {
+        super::render::declared(self, view)
     }
 }
 
@@ -474,6 +540,9 @@ fn node(kind: Kind) -> Node {
         Kind::Time => Node::Time,
         Kind::Metadata => Node::Metadata,
         Kind::Strings | Kind::Permissions => Node::Strings,
+        Kind::Choice(names) => Node::OneOf(names.to_vec()),
+        Kind::Password => Node::String,
+        Kind::Json => Node::Any,
         Kind::Derived => Node::Any,
     }
 }
@@ -587,6 +656,8 @@ pub fn apply<T: Resource>(record: &mut T, params: &Json) -> Vec<(&'static str, B
     for attr in T::def().attributes {
         let Some((_, value)) = sent.iter().find(|(name, _)| name == attr.name) else { continue };
         let stored = match value {
+            _ if attr.kind == Kind::Password => continue,
+            _ if attr.kind == Kind::Json => Val::Text(value.to_string()),
             Json::Null => Val::Null,
             Json::Bool(flag) => Val::Int(i64::from(*flag)),
             Json::Int(number) => {

@@ -39,6 +39,8 @@ pub struct Check<'a> {
     pub parent: Option<(&'a str, Option<Uuid>)>,
     /// The records.
     pub records: Records,
+    /// Why the record itself refuses (privileges, 04 §6.2), asked after the environments and before the rule.
+    pub refusal: Option<&'a str>,
     /// What the bearer is to the record (or the parent).
     pub letters: Letters,
     /// Who may.
@@ -74,6 +76,9 @@ pub fn authorize(subject: &Subject, check: &Check<'_>) -> Result<()> {
         return Err(ApiError::denied(&format!("{name} environment is not compatible with the current environment")));
     }
     records_fit(subject, check.access, &check.records)?;
+    if let Some(reason) = check.refusal {
+        return Err(ApiError::denied(reason));
+    }
     if check.letters.intersects(check.allow) {
         return Ok(());
     }
@@ -152,6 +157,7 @@ mod tests {
             access,
             parent: None,
             records: Records::One(record.map(Uuid::from_u128)),
+            refusal: None,
             letters: letters::A,
             allow: letters::A,
         };
@@ -200,6 +206,7 @@ mod tests {
             access: Access::Write,
             parent: None,
             records: Records::One(Some(Uuid::from_u128(9))),
+            refusal: None,
             letters: letters::R,
             allow: letters::A,
         };

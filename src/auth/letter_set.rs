@@ -48,6 +48,9 @@ pub mod letters {
     /// `L`, only when the license is not protected.
     pub const L_NP: Letters = Letters(1 << 17);
 
+    /// User of whatever role that is the record itself.
+    pub const SELF: Letters = Letters(1 << 18);
+
     /// Everybody with a role in the vendor's staff.
     pub const STAFF: Letters = Letters(0b1_1111);
     /// Nobody.

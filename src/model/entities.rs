@@ -140,6 +140,13 @@ entity! {
     }
 }
 entity! {
+    /// A setting of an account (05 §2). `value` is JSON.
+    Setting, "account_settings", unbound, {
+        key: String,
+        value: String,
+    }
+}
+entity! {
     /// An environment (05 §3).
     Environment, "environments", unbound, {
         name: String,
@@ -169,7 +176,22 @@ entity! {
         permissions: PermissionSet,
         metadata: Metadata,
         banned_at: Option<Time>,
+        password_reset_digest: Option<String>,
+        password_reset_at: Option<Time>,
     }
+}
+entity! {
+    /// A user's second factor (03 §13). `last_step_at`: start of the time step whose code was last accepted.
+    SecondFactor, "second_factors", {
+        user_id: Uuid,
+        secret: String,
+        enabled: bool,
+        last_step_at: Option<Time>,
+    }
+}
+entity! {
+    /// A user that owns a group (06 §3.4).
+    GroupOwner, "group_owners", { group_id: Uuid, user_id: Uuid }
 }
 entity! {
     /// A product (06 §1).

@@ -12,7 +12,7 @@ const APPLICATION_ID: i64 = 0x4B47_4C54;
 const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// Changes in order: number `n` (counted from 2) turns schema `n - 1` into schema `n`. Schema 1 is the first release's.
-const MIGRATIONS: &[&str] = &[];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/002.sql")];
 
 /// The schema version that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64 + 1;
@@ -83,6 +83,9 @@ mod tests {
         check::<Group>(&connection);
         check::<User>(&connection);
         check::<Product>(&connection);
+        check::<SecondFactor>(&connection);
+        check::<GroupOwner>(&connection);
+        check::<Setting>(&connection);
         check::<Entitlement>(&connection);
         check::<Policy>(&connection);
         check::<Key>(&connection);
@@ -95,6 +98,39 @@ mod tests {
         check::<Process>(&connection);
         check::<Token>(&connection);
         check::<EventLog>(&connection);
+    }
+
+    /// A file of the first schema, brought up to date, is what a fresh file is.
+    #[test]
+    fn migrating_gives_the_schema_of_a_fresh_file() {
+        fn describe(connection: &Connection) -> Vec<String> {
+            let texts = |sql: &str| -> Vec<String> {
+                let mut statement = connection.prepare(sql).unwrap();
+                statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+            };
+            let mut lines =
+                texts("SELECT sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL ORDER BY name");
+            lines.extend(texts(
+                "SELECT m.name || ' ' || c.cid || ' ' || c.name || ' ' || c.type || ' ' || c.\"notnull\" || ' '
+                   || coalesce(c.dflt_value, '') || ' ' || c.pk || ' ' || c.hidden
+                 FROM sqlite_schema m, pragma_table_xinfo(m.name) c
+                 WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY 1",
+            ));
+            lines.extend(texts(
+                "SELECT m.name || ' ' || f.\"from\" || ' ' || f.\"table\" || ' ' || f.on_delete
+                 FROM sqlite_schema m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table' ORDER BY 1",
+            ));
+            lines
+        }
+        let mut old = Connection::open_in_memory().unwrap();
+        old.execute_batch(include_str!("migrations/001.sql")).unwrap();
+        old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        run(&mut old, Path::new("old.db")).unwrap();
+        let fresh = Connection::open_in_memory().unwrap();
+        fresh.execute_batch(SCHEMA).unwrap();
+        assert_eq!(describe(&old), describe(&fresh));
+        assert_eq!(old.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap(), VERSION);
     }
 
     #[test]
