@@ -299,6 +299,13 @@ CREATE UNIQUE INDEX license_users_pair ON license_users (license_id, user_id);
 CREATE INDEX license_users_user ON license_users (user_id, license_id);
 CREATE INDEX license_users_list ON license_users (environment_id, account_id);
 
+-- Who holds which license: its owner, and the users attached to it (04 §7).
+CREATE VIEW user_licenses AS
+  SELECT owner_id AS user_id, id AS license_id, product_id, account_id FROM licenses WHERE owner_id IS NOT NULL
+  UNION ALL
+  SELECT license_users.user_id, license_users.license_id, licenses.product_id, license_users.account_id
+  FROM license_users JOIN licenses ON licenses.id = license_users.license_id;
+
 -- Entitlements attached to licenses (08 §9.6).
 CREATE TABLE license_entitlements (
   id TEXT NOT NULL PRIMARY KEY,

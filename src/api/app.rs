@@ -67,7 +67,8 @@ impl App {
     /// Builds the router and the caches.
     pub fn new(config: Config, store: Arc<Store>, master_key: Option<[u8; 32]>) -> App {
         let mut router = Router::default();
-        for route in super::routes() {
+        let served = |route: &&Route| !route.multi || config.accounts.mode == Mode::Multi;
+        for route in super::routes().filter(served) {
             register(&mut router, route);
         }
         App {
@@ -139,13 +140,7 @@ impl App {
     }
 
     fn open_keys(&self, stored: &AccountKeyMaterial) -> Result<Keys, KeysError> {
-        let open = |text: &str, name: &str| -> Result<String, KeysError> {
-            if !master_key::is_sealed(text) {
-                return Ok(text.to_owned());
-            }
-            let key = self.master_key.as_ref().ok_or(KeysError::Sealed)?;
-            master_key::open(key, text, &seal_context(stored.id, name)).ok_or(KeysError::Sealed)
-        };
+        let open = |text: &str, name: &str| self.open_secret(stored.id, name, text);
         let private = AccountKeys::from_stored(
             &open(&stored.ed25519_private_key, "ed25519")?,
             &open(&stored.rsa2048_private_key, "rsa2048")?,
@@ -160,14 +155,28 @@ impl App {
         Ok(self.open_keys(stored)?.secret_key)
     }
 
+    /// Seals a secret text of an account when a master key is configured; `name` ties it to its place.
+    pub fn seal_secret(&self, account: Uuid, name: &str, text: &str) -> String {
+        match &self.master_key {
+            Some(key) => master_key::seal(key, text, &seal_context(account, name)),
+            None => text.to_owned(),
+        }
+    }
+
+    /// What [`App::seal_secret`] sealed (or left as it was, when there was no master key yet).
+    pub fn open_secret(&self, account: Uuid, name: &str, text: &str) -> Result<String, KeysError> {
+        if !master_key::is_sealed(text) {
+            return Ok(text.to_owned());
+        }
+        let key = self.master_key.as_ref().ok_or(KeysError::Sealed)?;
+        master_key::open(key, text, &seal_context(account, name)).ok_or(KeysError::Sealed)
+    }
+
     /// Makes fresh keys for an account, as they are to be stored. Slow (RSA).
     pub fn make_keys(&self, account: Uuid, now: Time) -> AccountKeyMaterial {
         let keys = AccountKeys::generate();
         let stored = keys.to_stored();
-        let seal = |text: &str, name: &str| match &self.master_key {
-            Some(key) => master_key::seal(key, text, &seal_context(account, name)),
-            None => text.to_owned(),
-        };
+        let seal = |text: &str, name: &str| self.seal_secret(account, name, text);
         let mut material = AccountKeyMaterial::new(account, account, now);
         material.secret_key = seal(&crate::crypto::keys::generate_secret_key(), "secret");
         material.ed25519_private_key = seal(&stored.ed25519_private, "ed25519");

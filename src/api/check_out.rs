@@ -4,9 +4,7 @@ use super::context::Ctx;
 use super::crud;
 use super::events::emit;
 use super::nested::Within;
-use super::render::{
-    View, account_relationship, environment_relationship, identifier, relationship, render, render_environment,
-};
+use super::render::{View, account_relationship, environment_relationship, identifier, relationship, render};
 use super::resource::Resource;
 use super::route::{Content, Outcome, Reply};
 use crate::auth::Records;
@@ -293,7 +291,7 @@ impl Included {
             && let Some(environment) = view.db.get::<Environment>(view.account, id)?
             && self.seen.insert((Environment::TABLE, id))
         {
-            self.items.push(render_environment(&environment));
+            self.items.push(render(&environment, view)?);
         }
         Ok(())
     }
@@ -387,7 +385,7 @@ impl File {
     fn reply(&self, cx: &Ctx, wanted: Wanted, expiry: Option<Time>, certificate: String) -> Reply {
         if self.raw {
             let content = Content::File { bytes: certificate.into(), name: format!("{}.lic", self.id) };
-            return Reply { status: 200, content, location: None };
+            return Reply { status: 200, content, location: None, then: None };
         }
         let related = |type_: &'static str, id: Uuid| {
             let path = format!("{}/{type_}/{id}", cx.account_path());

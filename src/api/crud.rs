@@ -28,14 +28,15 @@ pub fn find_within<T: Resource>(cx: &Ctx, db: &Db<'_>, text: &str, mut filter: W
     let table = T::TABLE;
     let missing = || ApiError::no_such(def.name, text);
     let id = crate::model::coerce::uuid_from_text(text);
+    let named = || Val::Text(if T::ANY_CASE { text.to_lowercase() } else { text.to_owned() });
     match (id, def.alias) {
         _ if text.trim().is_empty() => return Err(missing()),
         (Some(id), None) => filter.equals(&format!("{table}.id"), id),
         (Some(id), Some(alias)) => {
             let either = format!("({table}.id = ? OR {table}.{alias} = ?)");
-            filter.and(either, [id.to_val(), Val::Text(text.to_owned())]);
+            filter.and(either, [id.to_val(), named()]);
         }
-        (None, Some(alias)) => filter.and(format!("{table}.{alias} = ?"), [Val::Text(text.to_owned())]),
+        (None, Some(alias)) => filter.and(format!("{table}.{alias} = ?"), [named()]),
         (None, None) => return Err(missing()),
     }
     filter.equals(&format!("{table}.account_id"), cx.account.id);
@@ -49,10 +50,12 @@ pub fn reload<T: Resource>(cx: &Ctx, db: &Db<'_>, id: Uuid) -> Result<T> {
 }
 
 /// The record of `{id}`: in scope, or in the whole account where the resource says so.
-fn lookup<T: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<T> {
+pub fn lookup<T: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<T> {
+    let id = cx.param("id");
+    let id = if T::ANY_CASE { id.to_lowercase() } else { id.to_owned() };
     match T::FOUND_BY_ALL {
-        true => find_within(cx, db, cx.param("id"), Where::default()),
-        false => find(cx, db, cx.param("id")),
+        true => find_within(cx, db, &id, Where::default()),
+        false => find(cx, db, &id),
     }
 }
 
@@ -241,9 +244,14 @@ pub fn act<T: Resource>(
         let mut record: T = reload(cx, db, id)?;
         still_authorized(cx, db, &record, Deed::Act)?;
         let event = change(&mut record, cx, db)?;
-        record.touch(cx.now);
-        db.update(&record)?;
-        emit(cx, db, &event, &record)?;
-        show_reply(cx, db, &record)
+        store(cx, db, record, &event)
     })
+}
+
+/// Stores a changed record, emits and answers with it.
+pub fn store<T: Resource>(cx: &Ctx, db: &Db<'_>, mut record: T, event: &str) -> Result<Reply> {
+    record.touch(cx.now);
+    db.update(&record)?;
+    emit(cx, db, event, &record)?;
+    show_reply(cx, db, &record)
 }

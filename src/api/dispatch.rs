@@ -2,7 +2,7 @@
 
 use super::app::{App, Entry, Keys, find_account};
 use super::context::Ctx;
-use super::route::{Auth, Content, Outcome, Reply};
+use super::route::{Auth, Bare, Content, Opened, Outcome, Reply};
 use crate::auth::{Authenticated, Bearer, Login, Subject, authenticate, parse_credential};
 use crate::config::Mode;
 use crate::crypto::http_signature::{self as signatures, AcceptedSignature};
@@ -15,7 +15,7 @@ use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::router::NoMatch;
 use crate::json::{self, Json};
-use crate::model::{Account, Environment, Time, Token};
+use crate::model::{Account, Column as _, Environment, SecondFactor, Time, Token, User};
 use crate::store::Db;
 use crate::versions::{self, Version};
 use std::borrow::Cow;
@@ -61,6 +61,8 @@ enum Progress {
     Done(Reply),
     Continue(Box<Ctx>, Outcome),
     Password(Box<Pending>),
+    /// Slow work of a route without account.
+    Open(Box<dyn FnOnce(&App) -> Result<Reply> + Send>),
 }
 
 /// A request that waits for its password to be checked.
@@ -118,19 +120,51 @@ impl App {
         if let Progress::Password(pending) = progress {
             let Pending { login, routed, account, keys, environment, version, now } = *pending;
             let _permit = turn(&self.logins).await?;
-            let verified = tokio::task::spawn_blocking(move || login.verify()).await.map_err(ApiError::internal)?;
+            let app = self.clone();
+            let otp = routed.body.as_ref().and_then(|body| body.at(&["meta", "otp"])).and_then(Json::as_str);
+            let otp = otp.map(str::to_owned);
+            let verified = tokio::task::spawn_blocking(move || app.verify(login, otp.as_deref(), now))
+                .await
+                .map_err(ApiError::internal)?;
             let subject = Subject { bearer: verified?, token: None, environment };
             let cx = self.context(request, routed, account, keys, subject, version, now);
             progress = guarded(|| self.store.read(|db| handle(db, head, cx)))?;
         }
         loop {
             match progress {
-                Progress::Done(reply) => return Ok(reply),
+                Progress::Done(mut reply) => {
+                    if let Some(then) = reply.then.take() {
+                        then(self);
+                    }
+                    return Ok(reply);
+                }
+                Progress::Open(work) => {
+                    let _permit = turn(&self.slow).await?;
+                    let app = self.clone();
+                    let reply = tokio::task::spawn_blocking(move || work(&app)).await.map_err(ApiError::internal)??;
+                    progress = Progress::Done(reply);
+                }
                 Progress::Continue(cx, outcome) => progress = self.step(cx, outcome).await?,
                 // Only `begin` gives this.
                 Progress::Password(_) => return Err(ApiError::internal("a password check in the wrong place")),
             }
         }
+    }
+
+    /// Checks a login, on the blocking pool. A code is marked as used by a write of its own: what follows may still fail.
+    fn verify(self: Arc<Self>, login: Login, otp: Option<&str>, now: Time) -> Result<Bearer> {
+        let app = self.clone();
+        let accept = move |factor: SecondFactor, code: String| {
+            let store = app.store.clone();
+            store.write_blocking(move |db| super::second_factors::accept(&app, db, &factor, &code, now))
+        };
+        let rehash = |user: &User, digest: String| {
+            let args = [digest.to_val(), user.id.to_val(), user.password_digest.to_val()];
+            self.store.defer(move |db| {
+                db.execute("UPDATE users SET password_digest = ? WHERE id = ? AND password_digest = ?", &args).map(drop)
+            });
+        };
+        login.verify(otp, accept, rehash)
     }
 
     async fn step(&self, cx: Box<Ctx>, outcome: Outcome) -> Result<Progress> {
@@ -164,8 +198,15 @@ impl App {
         if let Some(open) = route.open {
             self.choose_signer(db, request, head)?;
             // Nothing is made in an older version here, so an unknown name is not worth an error.
-            head.version = Some(request.header("keygen-version").and_then(Version::named).unwrap_or(Version::CURRENT));
-            return open(self, db).map(Progress::Done);
+            let version = request.header("keygen-version").and_then(Version::named).unwrap_or(Version::CURRENT);
+            head.version = Some(version);
+            if routed.body.as_ref().is_some_and(Json::has_null_character) {
+                return Err(ApiError::null_byte());
+            }
+            return Ok(match open(self, db, Bare { body: routed.body, version })? {
+                Opened::Reply(reply) => Progress::Done(reply),
+                Opened::Blocking(work) => Progress::Open(work),
+            });
         }
         // 4: the version, as far as the request names one
         let named = match request.headers.get("keygen-version") {

@@ -88,6 +88,11 @@ pub fn select<T: Resource>(
 /// The document of a list.
 pub fn reply<T: Resource>(cx: &Ctx, db: &Db<'_>, listed: Listed<T>) -> Result<Outcome> {
     let data = render_all(&listed.records, &View::new(cx, db))?;
+    reply_with(cx, listed, data)
+}
+
+/// The document of a list whose resource objects are made already.
+pub fn reply_with<T>(cx: &Ctx, listed: Listed<T>, data: Json) -> Result<Outcome> {
     let mut document = Json::obj([("data", data)]);
     let path = cx.request.path();
     if let Some(links) = listed.page.links(path, &cx.query, listed.count, listed.last) {
@@ -98,8 +103,10 @@ pub fn reply<T: Resource>(cx: &Ctx, db: &Db<'_>, listed: Listed<T>) -> Result<Ou
 
 /// One filter (01 §15.3): blank values and values of the wrong shape are ignored, ill-formed ids match nothing.
 fn narrow(cx: &Ctx, declared: &Filter, value: &QueryValue, filter: &mut Where) {
-    if let Compare::With(apply) = declared.compare {
-        return apply(cx, value, filter);
+    match declared.compare {
+        Compare::With(apply) => return apply(cx, value, filter),
+        Compare::Metadata(column) => return by_metadata(column, value, filter),
+        _ => {}
     }
     let Some(text) = value.as_str().filter(|text| !text.trim().is_empty()) else { return };
     let id = || crate::model::coerce::uuid_from_text(text);
@@ -115,6 +122,26 @@ fn narrow(cx: &Ctx, declared: &Filter, value: &QueryValue, filter: &mut Where) {
         Compare::Text(column) => filter.and(format!("{column} = ?"), [Val::Text(text.to_owned())]),
         Compare::TextSql(sql) => filter.and(sql, [Val::Text(text.to_owned())]),
         Compare::Flag(column) => filter.equals(column, crate::model::coerce::filter_boolean(text)),
-        Compare::With(_) | Compare::Always(_) => {}
+        Compare::With(_) | Compare::Always(_) | Compare::Metadata(_) => {}
+    }
+}
+
+/// `metadata[key]=value` (01 §15.3); a scalar is ignored, and so are blank values.
+fn by_metadata(column: &str, value: &QueryValue, filter: &mut Where) {
+    fn text(value: &QueryValue) -> Json {
+        match value {
+            QueryValue::Scalar(text) => Json::str(text.clone()),
+            QueryValue::Array(items) => Json::Arr(items.iter().map(text).collect()),
+            QueryValue::Object(members) => {
+                Json::Obj(members.iter().map(|(key, value)| (key.clone().into(), text(value))).collect())
+            }
+        }
+    }
+    let QueryValue::Object(members) = value else { return };
+    let blank = |value: &QueryValue| value.as_str().is_some_and(|text| text.trim().is_empty());
+    let pairs: Vec<_> = members.iter().filter(|(_, value)| !blank(value)).cloned().collect();
+    if !pairs.is_empty() {
+        let pairs = text(&QueryValue::Object(pairs)).to_string();
+        filter.and(crate::store::metadata_contains(column), [Val::Text(pairs)]);
     }
 }

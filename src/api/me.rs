@@ -1,7 +1,7 @@
 //! `/me` and `/profile` (03 §11): the bearer itself.
 
 use super::context::Ctx;
-use super::render::{View, render, render_environment};
+use super::render::{View, render};
 use super::route::{Outcome, Reply, Route, get};
 use crate::auth::{Bearer, Records, letters::*};
 use crate::http::error::Result;
@@ -26,7 +26,7 @@ fn document(cx: &Ctx, db: &Db<'_>) -> Result<Json> {
         Bearer::User(user) => render(user.as_ref(), &view),
         Bearer::Product(product) => render(product.as_ref(), &view),
         Bearer::License(bearer) => render::<License>(&bearer.license, &view),
-        Bearer::Environment(environment) => Ok(render_environment(environment)),
+        Bearer::Environment(environment) => render(environment.as_ref(), &view),
         Bearer::Anonymous => Ok(Json::Null),
     }
 }

@@ -23,6 +23,7 @@ pub mod validation;
 mod accounts;
 mod check_out;
 mod components;
+mod embedded;
 mod entitlements;
 mod environments;
 mod groups;
@@ -31,9 +32,12 @@ mod licenses;
 mod machine_children;
 mod machines;
 mod me;
+mod passwords;
 mod policies;
 mod processes;
 mod products;
+mod second_factors;
+mod settings;
 mod tokens;
 mod users;
 
@@ -50,6 +54,10 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
         accounts::ROUTES,
         me::ROUTES,
         tokens::ROUTES,
+        settings::ROUTES,
+        environments::ROUTES,
+        users::ROUTES,
+        passwords::ROUTES,
         products::ROUTES,
         entitlements::ROUTES,
         policies::ROUTES,

@@ -1,20 +1,24 @@
 //! Resource objects (01 §7): from a record and its declaration to JSON.
 
+use super::app::App;
 use super::context::Ctx;
 use super::resource::{Data, Link, Rel, Resource};
 use crate::auth::Bearer;
 use crate::http::error::Result;
 use crate::http::response::uuid_text;
 use crate::json::{Json, Text};
-use crate::model::{Column as _, Entity, Environment, License, Policy, Time, User};
+use crate::model::{Column as _, License, Policy, Time, User};
 use crate::store::Db;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What rendering may look at beside the record: related records, each read once.
 pub struct View<'a> {
+    /// The server.
+    pub app: Arc<App>,
     /// Where related records are read.
     pub db: &'a Db<'a>,
     /// The account whose documents are made.
@@ -35,6 +39,7 @@ impl<'a> View<'a> {
     /// A view for a request.
     pub fn new(cx: &Ctx, db: &'a Db<'a>) -> View<'a> {
         let view = View {
+            app: cx.app.clone(),
             db,
             account: cx.account.id,
             now: cx.now,
@@ -216,26 +221,4 @@ fn related<T: Resource>(record: &T, rel: &Rel<T>, path: &str, view: &View<'_>) -
 /// Several records at once.
 pub fn render_all<T: Resource>(records: &[T], view: &View<'_>) -> Result<Json> {
     records.iter().map(|record| render(record, view)).collect::<Result<Vec<_>>>().map(Json::Arr)
-}
-
-/// The resource object of an environment (05 §3.2): not a declared resource yet, but a file may include it and `/me` shows it.
-pub fn render_environment(environment: &Environment) -> Json {
-    let account = environment.account_id();
-    let path = format!("/v1/accounts/{account}/environments/{}", environment.id);
-    Json::obj([
-        ("id", environment.id.to_json()),
-        ("type", "environments".into()),
-        (
-            "attributes",
-            Json::obj([
-                ("name", environment.name.to_json()),
-                ("code", environment.code.to_json()),
-                ("isolationStrategy", environment.isolation_strategy.to_json()),
-                ("created", environment.created_at.to_json()),
-                ("updated", environment.updated_at.to_json()),
-            ]),
-        ),
-        ("relationships", Json::obj([("account", account_relationship(account))])),
-        ("links", Json::obj([("self", Json::str(path))])),
-    ])
 }

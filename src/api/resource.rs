@@ -312,6 +312,8 @@ pub enum Compare {
     IdSql(&'static str),
     /// SQL with one argument, a text.
     TextSql(&'static str),
+    /// A metadata column, by pairs of key and value.
+    Metadata(&'static str),
     /// Anything else.
     With(fn(&Ctx, &QueryValue, &mut Where)),
     /// Anything else, also when the parameter is absent: a filter with a default.
@@ -476,6 +478,9 @@ pub trait Resource: Entity {
 
     /// Its own routes look `{id}` up in the whole account; what the bearer may not see is 403, not 404 (05 §5.4).
     const FOUND_BY_ALL: bool = false;
+
+    /// Aliases are compared in lower case, and a 404 of its own routes echoes the id so (04 §1).
+    const ANY_CASE: bool = false;
 
     /// An update checks its body before it is authorized, and authorizes the changed record (04 §6.3).
     const BODY_FIRST: bool = false;

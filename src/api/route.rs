@@ -7,10 +7,30 @@ use crate::http::error::Result;
 use crate::http::negotiate::Accepts;
 use crate::json::Json;
 use crate::store::Db;
+use crate::versions::Version;
 use hyper::body::Bytes;
 
 /// A handler reads with the [`Db`] of the request's snapshot and says what to answer or what to do next.
 pub type Handler = fn(&Ctx, &Db<'_>) -> Result<Outcome>;
+
+/// A handler of a route without account and bearer.
+pub type Open = fn(&App, &Db<'_>, Bare) -> Result<Opened>;
+
+/// What is known of a request that no account is looked up for.
+pub struct Bare {
+    /// The JSON body with normalized keys; `None` without one.
+    pub body: Option<Json>,
+    /// The API version of request and response.
+    pub version: Version,
+}
+
+/// What such a handler wants.
+pub enum Opened {
+    /// Answer this.
+    Reply(Reply),
+    /// Run this on the blocking pool; it may write.
+    Blocking(Box<dyn FnOnce(&App) -> Result<Reply> + Send>),
+}
 
 /// What a handler wants.
 pub enum Outcome {
@@ -48,7 +68,12 @@ pub struct Reply {
     pub content: Content,
     /// Path of the created resource, for `Location` (01 §7.3).
     pub location: Option<String>,
+    /// Runs once everything is stored: mails are sent here.
+    pub then: Option<Then>,
 }
+
+/// What follows a successful request; it must not block.
+pub type Then = Box<dyn FnOnce(&App) + Send>;
 
 /// The body of an answer.
 pub enum Content {
@@ -68,7 +93,7 @@ pub enum Content {
 impl Reply {
     /// 200 with a document.
     pub fn ok(document: Json) -> Reply {
-        Reply { status: 200, content: Content::Document(document), location: None }
+        Reply { status: 200, content: Content::Document(document), location: None, then: None }
     }
 
     /// 200 with `{"data": …}`.
@@ -79,12 +104,18 @@ impl Reply {
     /// 201 with `{"data": …}`; `Location` is the resource's own link.
     pub fn created(data: Json) -> Reply {
         let location = data.at(&["links", "self"]).and_then(Json::as_str).map(str::to_owned);
-        Reply { status: 201, content: Content::Document(Json::obj([("data", data)])), location }
+        Reply { status: 201, content: Content::Document(Json::obj([("data", data)])), location, then: None }
     }
 
     /// No content.
     pub fn empty(status: u16) -> Reply {
-        Reply { status, content: Content::Empty, location: None }
+        Reply { status, content: Content::Empty, location: None, then: None }
+    }
+
+    /// Has this run once everything is stored.
+    pub fn then(mut self, then: impl FnOnce(&App) + Send + 'static) -> Reply {
+        self.then = Some(Box::new(then));
+        self
     }
 }
 
@@ -135,8 +166,10 @@ pub struct Route {
     pub prefix: Prefix,
     /// `PUT` does the same (01 §2.4).
     pub put: bool,
-    /// Answers without account and bearer (`ping`, `health`); `handler` is not used then.
-    pub open: Option<fn(&App, &Db<'_>) -> Result<Reply>>,
+    /// Exists in multi mode only (D3).
+    pub multi: bool,
+    /// Answers without account and bearer (`ping`, `POST /v1/accounts`); `handler` is not used then.
+    pub open: Option<Open>,
 }
 
 impl std::fmt::Debug for Route {
@@ -157,15 +190,24 @@ const fn route(method: &'static str, path: &'static str, handler: Handler) -> Ro
         accepts: Accepts::JsonOrBinary,
         prefix: Prefix::Both,
         put: false,
+        multi: false,
         open: None,
     }
 }
 
 /// `GET` that answers without account and bearer, whatever `Accept` says (01 §20).
-pub const fn open(path: &'static str, answer: fn(&App, &Db<'_>) -> Result<Reply>) -> Route {
-    let mut r = route("GET", path, |_, _| Ok(Outcome::Reply(Reply::empty(204))));
+pub const fn open(path: &'static str, answer: Open) -> Route {
+    let mut r = bare("GET", path, answer);
     r.access = Access::Read;
     r.accepts = Accepts::Anything;
+    r
+}
+
+/// A route without account and bearer.
+pub const fn bare(method: &'static str, path: &'static str, answer: Open) -> Route {
+    let mut r = route(method, path, |_, _| Ok(Outcome::Reply(Reply::empty(204))));
+    r.prefix = Prefix::Bare;
+    r.auth = Auth::None;
     r.open = Some(answer);
     r
 }
@@ -187,6 +229,11 @@ pub const fn patch(path: &'static str, handler: Handler) -> Route {
     let mut r = route("PATCH", path, handler);
     r.put = true;
     r
+}
+
+/// `PUT`; a write.
+pub const fn put(path: &'static str, handler: Handler) -> Route {
+    route("PUT", path, handler)
 }
 
 /// `DELETE`; a write.
@@ -228,6 +275,12 @@ impl Route {
     /// Which `Accept` values are taken.
     pub const fn accepts(mut self, accepts: Accepts) -> Route {
         self.accepts = accepts;
+        self
+    }
+
+    /// Exists in multi mode only (D3).
+    pub const fn multi(mut self) -> Route {
+        self.multi = true;
         self
     }
 

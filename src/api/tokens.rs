@@ -5,7 +5,7 @@ use super::crud::{self, find, reload};
 use super::events::emit;
 use super::render::{View, render};
 use super::resource::{Attr, Compare, Data, Def, Filter, Kind, Link, Rel, Resource, Rule, attributes, linked};
-use super::route::{Auth, Outcome, Reply, Route, delete, get, post};
+use super::route::{Auth, Outcome, Reply, Route, delete, get, post, put};
 use super::validation::{Change, Validation, compatible};
 use super::{list, nested};
 use crate::auth::{Access, Bearer, Letters, Records, letters::*, license_permissions};
@@ -23,9 +23,14 @@ use uuid::Uuid;
 pub(super) const ROUTES: &[Route] = &[
     get("tokens", list::index::<Token>).can(&["token.read"]).allow(STAFF.or(E).or(P).or(L).or(U)),
     post("tokens", generate).can(&["token.generate"]).allow(ALL).auth(Auth::Login),
+    put("tokens", regenerate_current).can(&["token.regenerate"]).allow(OWNERS),
     get("tokens/{id}", crud::show::<Token>).can(&["token.read"]).allow(STAFF.or(E).or(P).or(L).or(U)),
-    delete("tokens/{id}", revoke).can(&["token.revoke"]).allow(A.or(D).or(E).or(P).or(L).or(U).or(S).or(SU)),
+    put("tokens/{id}", regenerate).can(&["token.regenerate"]).allow(OWNERS),
+    delete("tokens/{id}", revoke).can(&["token.revoke"]).allow(OWNERS),
 ];
+
+/// Everybody can have tokens; whose tokens a bearer may touch depends on the token.
+const OWNERS: Letters = STAFF.or(E).or(P).or(L).or(U);
 
 /// Shown for license tokens only (03 §10.2).
 fn counter(token: &Token, value: Json) -> Result<Option<Json>> {
@@ -318,6 +323,23 @@ impl Token {
 pub(super) trait TokenParent: Resource {
     /// The kind of bearer.
     const TYPE: BearerType;
+    /// Status of a generation (03 §10.1).
+    const STATUS: u16 = 200;
+
+    /// What the bearer of the request is to it when a token is made.
+    fn letters_to_generate(&self, cx: &Ctx, db: &Db<'_>) -> Result<Letters> {
+        self.letters(cx, db)
+    }
+
+    /// Environment rule of the new token (03 §10.7).
+    fn access(_cx: &Ctx) -> Access {
+        Access::Write
+    }
+
+    /// The environment that its tokens belong to whatever the current one is.
+    fn own_environment(&self) -> Option<Uuid> {
+        None
+    }
 }
 
 impl TokenParent for Product {
@@ -325,6 +347,25 @@ impl TokenParent for Product {
 }
 impl TokenParent for License {
     const TYPE: BearerType = BearerType::License;
+}
+impl TokenParent for User {
+    const TYPE: BearerType = BearerType::User;
+    /// 03 §10.1: not everybody's who may see the user.
+    fn letters_to_generate(&self, cx: &Ctx, db: &Db<'_>) -> Result<Letters> {
+        let may = may_generate(cx, db, &Holder::User(Box::new(self.clone())))?;
+        Ok(if may { self.letters(cx, db)? } else { NONE })
+    }
+    /// From the global environment a token for any environment may be made (05 §5.5).
+    fn access(cx: &Ctx) -> Access {
+        if cx.subject.environment.is_none() { Access::Read } else { Access::Write }
+    }
+}
+impl TokenParent for Environment {
+    const TYPE: BearerType = BearerType::Environment;
+    const STATUS: u16 = 201;
+    fn own_environment(&self) -> Option<Uuid> {
+        Some(self.id)
+    }
 }
 
 impl nested::Within<Product> for Token {
@@ -336,6 +377,24 @@ impl nested::Within<License> for Token {
     fn within(parent: &License, filter: &mut Where) {
         filter.equals("tokens.license_id", parent.id);
     }
+}
+impl nested::Within<User> for Token {
+    fn within(parent: &User, filter: &mut Where) {
+        filter.equals("tokens.user_id", parent.id);
+    }
+
+    /// A product sees those of users that hold one of its licenses (03 §10.1).
+    fn letters_within(&self, parent: &User, letters: Letters, cx: &Ctx, db: &Db<'_>) -> Result<Letters> {
+        Ok(match &cx.subject.bearer {
+            Bearer::Product(product) if !holds_of(db, parent.id, product.id)? => NONE,
+            _ => letters,
+        })
+    }
+}
+
+/// The user holds a license of the product.
+fn holds_of(db: &Db<'_>, user: Uuid, product: Uuid) -> Result<bool> {
+    Ok(db.exists("user_licenses WHERE user_id = ? AND product_id = ?", &[user.to_val(), product.to_val()])?)
 }
 
 /// The body of token generation (03 §10.5).
@@ -422,26 +481,24 @@ fn may_generate(cx: &Ctx, db: &Db<'_>, holder: &Holder) -> Result<bool> {
         Bearer::User(user) => itself || (matches!(user.role, Role::Admin | Role::Developer) && end_user),
         Bearer::Product(product) => match holder {
             Holder::License(license, _) => license.product_id == product.id,
-            Holder::User(user) if end_user => {
-                let from = format!("licenses WHERE product_id = ? AND {}", super::licenses::OF_USER);
-                db.exists(&from, &[product.id.to_val(), user.id.to_val(), user.id.to_val()])?
-            }
+            Holder::User(user) if end_user => holds_of(db, user.id, product.id)?,
             _ => false,
         },
     })
 }
 
-/// `POST` below a product or license (03 §10.7)
+/// `POST` below a user, product, license or environment (03 §10.7)
 pub(super) fn generate_for<Parent: TokenParent>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     let parent: Parent = find(cx, db, cx.param("id"))?;
     let params = schema(Some(Parent::TYPE)).check(cx.body_or_empty(), cx.who())?;
     super::resource::check_permission_names::<Token>(&params)?;
-    let environment = linked(&params, "environment").unwrap_or(cx.environment_id().or(Entity::environment_id(&parent)));
-    let of_parent = Some((Parent::def().role, Entity::environment_id(&parent)));
-    cx.authorize(of_parent, Records::One(environment), parent.letters(cx, db)?)?;
+    let of_request = || parent.own_environment().or(cx.environment_id()).or(Entity::environment_id(&parent));
+    let environment = linked(&params, "environment").unwrap_or_else(of_request);
+    let letters = parent.letters_to_generate(cx, db)?;
+    cx.authorize_as(Parent::access(cx), nested::of_parent(&parent), Records::One(environment), letters)?;
     let holder = Holder::read(db, cx.account.id, Parent::TYPE, parent.id())?
         .ok_or_else(|| Ctx::broken("a parent that is gone"))?;
-    make(holder, environment, params, 200)
+    make(holder, environment, params, Parent::STATUS)
 }
 
 /// Stores the new token and answers with its secret, which is shown this once.
@@ -461,11 +518,7 @@ fn make(holder: Holder, environment: Option<Uuid>, params: Json, status: u16) ->
         crud::validate(&change)?;
         db.insert(&token)?;
         emit(cx, db, "token.generated", &token)?;
-        let mut data = render(&token, &View::new(cx, db))?;
-        if let Some(Json::Obj(attributes)) = data.get_mut("attributes") {
-            attributes.insert(1, (Text::Borrowed("token"), Json::str(secret)));
-        }
-        let mut reply = Reply::created(data);
+        let mut reply = Reply::created(with_secret(cx, db, &token, secret)?);
         if status != 201 {
             reply.status = status;
             reply.location = None;
@@ -477,6 +530,68 @@ fn make(holder: Holder, environment: Option<Uuid>, params: Json, status: u16) ->
 /// Two weeks (03 §10.4)
 fn default_expiry(now: Time) -> Time {
     now.plus_seconds(14 * 86_400)
+}
+
+/// `PUT /tokens` (03 §10.8)
+fn regenerate_current(cx: &Ctx, _db: &Db<'_>) -> Result<Outcome> {
+    let Some(token) = &cx.subject.token else {
+        return Err(ApiError::not_found("The requested token was not found"));
+    };
+    cx.authorize(None, Records::One(token.environment_id), cx.subject.bearer.letters())?;
+    renew(token.id)
+}
+
+/// `PUT /tokens/{id}` (03 §10.8)
+fn regenerate(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
+    let token: Token = find(cx, db, cx.param("id"))?;
+    let holder = Holder::read(db, cx.account.id, token.bearer_type, token.bearer_id)?;
+    let holder = holder.ok_or_else(|| Ctx::broken("a token without its bearer"))?;
+    let end_user = holder.role() == Role::User;
+    let may = token.is_of(&cx.subject.bearer)
+        || match &cx.subject.bearer {
+            Bearer::User(user) if matches!(user.role, Role::Admin | Role::Developer) => {
+                end_user || !matches!(holder, Holder::User(_))
+            }
+            Bearer::Environment(_) => end_user || matches!(holder, Holder::Product(_) | Holder::License(..)),
+            // Those of its licenses and their users are in its scope.
+            Bearer::Product(_) => end_user || matches!(holder, Holder::License(..)),
+            _ => false,
+        };
+    let letters = if may { cx.subject.bearer.letters() } else { NONE };
+    cx.authorize(None, Records::One(token.environment_id), letters)?;
+    renew(token.id)
+}
+
+/// Replaces the secret; the old one is void with the commit (03 §10.8).
+fn renew(id: Uuid) -> Result<Outcome> {
+    Outcome::write(move |cx, db| {
+        let mut token: Token = reload(cx, db, id)?;
+        let holder = Holder::read(db, cx.account.id, token.bearer_type, token.bearer_id)?
+            .ok_or_else(|| Ctx::broken("a token without its bearer"))?;
+        let secret = secrets::generate_token(holder.kind());
+        token.digest = secrets::digest(&cx.keys.secret_key, &secret);
+        token.expires_at = token.expires_at.map(|_| default_expiry(cx.now));
+        token.touch(cx.now);
+        db.update(&token)?;
+        emit(cx, db, "token.regenerated", &token)?;
+        Ok(Reply::data(with_secret(cx, db, &token, secret)?))
+    })
+}
+
+/// The token's document with its secret, which is shown this once.
+fn with_secret(cx: &Ctx, db: &Db<'_>, token: &Token, secret: String) -> Result<Json> {
+    let mut data = render(token, &View::new(cx, db))?;
+    if let Some(Json::Obj(attributes)) = data.get_mut("attributes") {
+        attributes.insert(1, (Text::Borrowed("token"), Json::str(secret)));
+    }
+    Ok(data)
+}
+
+/// Ends all tokens of a user but one (03 §10.9).
+pub(super) fn revoke_all(db: &Db<'_>, user: Uuid, except: Option<Uuid>) -> Result<()> {
+    let except = except.unwrap_or(Uuid::nil());
+    db.execute("DELETE FROM tokens WHERE user_id = ? AND id <> ?", &[user.to_val(), except.to_val()])?;
+    Ok(())
 }
 
 /// `DELETE /tokens/{id}` (03 §10.9)

@@ -8,9 +8,10 @@ use crate::model::coerce;
 use crate::model::license_status::{self, Credential as Kind};
 use crate::model::{
     Account, BearerType, Column as _, Environment, ExpirationStrategy, IsolationStrategy, License, PermissionSet,
-    Policy, Product, Role, Time, Token, User, Val,
+    Policy, Product, Role, SecondFactor, Time, Token, User, Val,
 };
 use crate::store::Db;
+use zeroize::Zeroizing;
 
 /// The result of authentication.
 #[derive(Debug)]
@@ -24,7 +25,9 @@ pub enum Authenticated {
 /// E-mail and password of a user that was (or was not) found; [`Login::verify`] takes some tens of milliseconds.
 pub struct Login {
     user: Option<Box<User>>,
-    password: String,
+    /// The second factor, if one is enabled.
+    factor: Option<Box<SecondFactor>>,
+    password: Zeroizing<String>,
 }
 
 impl std::fmt::Debug for Login {
@@ -34,8 +37,14 @@ impl std::fmt::Debug for Login {
 }
 
 impl Login {
-    /// Checks the password. An unknown user costs the same as a wrong password.
-    pub fn verify(self) -> Result<Bearer> {
+    /// Checks second factor and password, in the order of 03 §6. An unknown user costs the same as a wrong password.
+    /// `otp`: the code of the body; `accept` checks it and marks it as used; `rehash` stores a better digest of the password.
+    pub fn verify(
+        self,
+        otp: Option<&str>,
+        accept: impl FnOnce(SecondFactor, String) -> Result<bool>,
+        rehash: impl FnOnce(&User, String),
+    ) -> Result<Bearer> {
         let header = "Authorization";
         let Some(user) = self.user else {
             crate::crypto::password::dummy_verify();
@@ -48,8 +57,19 @@ impl Login {
         if self.password.trim().is_empty() {
             return Err(ApiError::unauthorized("PASSWORD_REQUIRED", "password is required").header(header));
         }
+        if let Some(factor) = self.factor {
+            let Some(code) = otp else {
+                return Err(ApiError::unauthorized("OTP_REQUIRED", "second factor is required").pointer("/meta/otp"));
+            };
+            if !accept(*factor, code.to_owned())? {
+                return Err(ApiError::unauthorized("OTP_INVALID", "second factor must be valid").pointer("/meta/otp"));
+            }
+        }
         if !crate::crypto::password::verify_password(&self.password, digest) {
             return Err(ApiError::unauthorized("PASSWORD_INVALID", "password must be valid").header(header));
+        }
+        if crate::crypto::password::needs_rehash(digest) {
+            rehash(&user, crate::crypto::password::hash_password(&self.password));
         }
         Ok(Bearer::User(user))
     }
@@ -223,7 +243,11 @@ fn by_password(cx: &Context<'_>, db: &Db<'_>, email: &str, password: String) -> 
     let mut args = vec![cx.account.id.to_val(), Val::Text(email.to_lowercase())];
     args.append(&mut more);
     let user: Option<User> = db.find(&format!("WHERE account_id = ? AND email = ? AND {filter}"), &args)?;
-    Ok(Login { user: user.map(Box::new), password })
+    let factor: Option<SecondFactor> = match &user {
+        Some(user) => db.find("WHERE user_id = ? AND enabled = 1", &[user.id.to_val()])?,
+        None => None,
+    };
+    Ok(Login { user: user.map(Box::new), factor: factor.map(Box::new), password: Zeroizing::new(password) })
 }
 
 /// `local@domain` as a login takes it (03 §6 row 1).

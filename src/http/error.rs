@@ -124,6 +124,11 @@ impl ApiError {
         Self::one(401, ErrorObject::new("Unauthorized", detail)).code(code)
     }
 
+    /// 401 with that detail and no code, for a secret inside the body (03 §12).
+    pub fn refused(detail: &'static str) -> ApiError {
+        Self::one(401, ErrorObject::new("Unauthorized", detail))
+    }
+
     /// 403 with that detail (01 §9.3).
     pub fn forbidden(detail: impl Into<Text>) -> ApiError {
         Self::one(403, ErrorObject::new("Access denied", detail))

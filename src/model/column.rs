@@ -163,6 +163,16 @@ impl Default for Metadata {
     }
 }
 
+impl Metadata {
+    /// 01 §8.4: too long, or too many keys; the detail of the error.
+    pub fn check_size(&self) -> Result<(), String> {
+        match crate::json::parse_verbatim(&self.0) {
+            Ok(parsed) => super::metadata::check_size(&self.0, &parsed),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
 impl Column for Metadata {
     fn to_val(&self) -> Val {
         Val::Text(self.0.clone())

@@ -88,6 +88,18 @@ pub enum MetadataQuery {
     Object(Vec<(String, MetadataQuery)>),
 }
 
+/// The query that a JSON object of strings, arrays and objects stands for.
+pub fn query_of(pairs: &Json) -> Vec<(String, MetadataQuery)> {
+    fn one(value: &Json) -> MetadataQuery {
+        match value {
+            Json::Arr(items) => MetadataQuery::Array(items.iter().map(one).collect()),
+            Json::Obj(_) => MetadataQuery::Object(query_of(value)),
+            other => MetadataQuery::Scalar(other.as_str().unwrap_or_default().to_owned()),
+        }
+    }
+    pairs.as_obj().unwrap_or_default().iter().map(|(key, value)| (key.to_string(), one(value))).collect()
+}
+
 /// `stored` contains every pair of `query` (01 §15.3). Keys of the first level are normalized here. A text of the first level
 /// also matches what it reads as (`true`, `null`, `12`, `1.5`); deeper ones match strings only.
 pub fn matches(stored: &Json, query: &[(String, MetadataQuery)]) -> bool {

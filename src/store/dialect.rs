@@ -1,5 +1,8 @@
 //! What differs between database engines, in one place.
 
+use crate::model::metadata;
+use rusqlite::functions::FunctionFlags;
+
 /// SQL that compares the text column `column` with one argument, ignoring ASCII case.
 pub fn case_insensitive_equals(column: &str) -> String {
     format!("lower({column}) = lower(?)")
@@ -51,7 +54,21 @@ pub(super) fn write_statistics(connection: &rusqlite::Connection) -> rusqlite::R
     connection.execute_batch("ANALYZE sqlite_schema")
 }
 
-/// Registers the functions that our SQL expects beyond the common subset. None yet.
-pub(super) fn register(_connection: &rusqlite::Connection) -> rusqlite::Result<()> {
-    Ok(())
+/// SQL that is true when the metadata in `column` contains the pairs of one argument, a JSON object (01 §15.3).
+pub fn metadata_contains(column: &str) -> String {
+    format!("metadata_contains({column}, ?)")
+}
+
+/// Registers the functions that our SQL expects beyond the common subset.
+pub(super) fn register(connection: &rusqlite::Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("metadata_contains", 2, flags, |context| {
+        let stored = crate::json::parse_verbatim(context.get_raw(0).as_str()?);
+        // The same argument for every row of a query: read once.
+        let pairs = context.get_or_create_aux(1, |value| -> Result<_, std::convert::Infallible> {
+            let pairs = value.as_str().ok().and_then(|text| crate::json::parse_verbatim(text).ok());
+            Ok(pairs.map(|pairs| metadata::query_of(&pairs)).unwrap_or_default())
+        })?;
+        Ok(stored.is_ok_and(|stored| metadata::matches(&stored, &pairs)))
+    })
 }

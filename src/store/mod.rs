@@ -17,7 +17,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use db::{Db, Row};
-pub use dialect::case_insensitive_equals;
+pub use dialect::{case_insensitive_equals, metadata_contains};
 
 use rusqlite::{Connection, OpenFlags};
 

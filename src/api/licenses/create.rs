@@ -75,7 +75,7 @@ pub(super) fn prepare(draft: &mut Draft<License>, cx: &Ctx, db: &Db<'_>) -> Resu
     let sent_permissions = draft.sent("permissions");
     let license = &mut draft.record;
     if !sent_permissions {
-        license.permissions = super::default_permissions();
+        license.permissions = super::default_permissions(db, cx.account.id)?;
     }
     if license.group_id.is_none()
         && let Some(owner) = license.owner_id

@@ -281,6 +281,21 @@ pub(super) fn sums(
     Ok(counts.unwrap_or_default())
 }
 
+/// Counts machines and attached users of these licenses anew, after some went with another record.
+pub(super) fn recount(db: &Db<'_>, licenses: &[Uuid]) -> Result<()> {
+    for id in licenses {
+        let counts = sums(db, *id, None, None)?;
+        let users = db.count("license_users WHERE license_id = ?", &[id.to_val()])?;
+        let args = [counts.machines, counts.cores, counts.memory, counts.disk, users];
+        let mut args: Vec<_> = args.iter().map(|n| n.to_val()).collect();
+        args.push(id.to_val());
+        let sql = "UPDATE licenses SET machines_count = ?, machines_cores = ?, machines_memory = ?, machines_disk = ?,
+             users_count = ? WHERE id = ?";
+        db.execute(sql, &args)?;
+    }
+    Ok(())
+}
+
 /// What the bearer is to a license, and to a machine of it with that owner (08 §0, 10 §0).
 pub(super) fn relation(cx: &Ctx, db: &Db<'_>, license: &License, machine_owner: Option<Uuid>) -> Result<Letters> {
     let bearer = &cx.subject.bearer;
@@ -499,7 +514,8 @@ impl Join for LicenseEntitlement {
     }
 }
 
-/// The default permissions of a new license (08 §2.3).
-fn default_permissions() -> PermissionSet {
-    Role::License.default_permissions()
+/// The default permissions of a new license (08 §2.3, 05 §2.3).
+fn default_permissions(db: &Db<'_>, account: Uuid) -> Result<PermissionSet> {
+    let set = super::settings::permissions(db, account, super::settings::LICENSE_PERMISSIONS)?;
+    Ok(set.unwrap_or_else(|| Role::License.default_permissions()))
 }

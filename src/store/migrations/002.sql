@@ -39,3 +39,10 @@ CREATE TABLE group_owners (
 CREATE UNIQUE INDEX group_owners_pair ON group_owners (group_id, user_id);
 CREATE INDEX group_owners_user ON group_owners (user_id, group_id);
 CREATE INDEX group_owners_list ON group_owners (environment_id, account_id, created_at, id);
+
+-- Who holds which license: its owner, and the users attached to it (04 §7).
+CREATE VIEW user_licenses AS
+  SELECT owner_id AS user_id, id AS license_id, product_id, account_id FROM licenses WHERE owner_id IS NOT NULL
+  UNION ALL
+  SELECT license_users.user_id, license_users.license_id, licenses.product_id, license_users.account_id
+  FROM license_users JOIN licenses ON licenses.id = license_users.license_id;

@@ -1,0 +1,139 @@
+//! Account settings (05 §2).
+
+use super::context::{Ctx, Where};
+use super::resource::{Attr, Def, Draft, Kind, Resource, attributes};
+use super::route::{Prefix, Route, delete, get, patch, post};
+use super::validation::{Change, Validation};
+use super::{crud, list};
+use crate::auth::{Letters, letters::*};
+use crate::http::error::Result;
+use crate::json::{self, Json};
+use crate::model::{Column as _, PermissionSet, Role, Setting, Val};
+use crate::store::Db;
+use uuid::Uuid;
+
+const WRITERS: Letters = A.or(D);
+
+pub(super) const ROUTES: &[Route] = &[
+    get("settings", list::index::<Setting>).can(&["account.read"]).allow(WRITERS).prefix(Prefix::Long),
+    post("settings", crud::create::<Setting>).can(&["account.update"]).allow(WRITERS).prefix(Prefix::Long),
+    get("settings/{id}", crud::show::<Setting>).can(&["account.read"]).allow(WRITERS).prefix(Prefix::Long),
+    patch("settings/{id}", crud::update::<Setting>).can(&["account.update"]).allow(WRITERS).prefix(Prefix::Long),
+    delete("settings/{id}", crud::destroy::<Setting>).can(&["account.update"]).allow(WRITERS).prefix(Prefix::Long),
+];
+
+/// Permissions of new licenses (05 §2.3).
+pub(super) const LICENSE_PERMISSIONS: &str = "default_license_permissions";
+/// Permissions of new users of role `user` (05 §2.3).
+pub(super) const USER_PERMISSIONS: &str = "default_user_permissions";
+
+const ATTRIBUTES: &[Attr<Setting>] = attributes![Setting:
+    key "key" (Kind::String) .required() .update(NONE);
+    value "value" (Kind::Json) show |setting: &Setting, _| Ok(Some(Json::Raw(setting.value.clone().into())));
+        .required();
+];
+
+static DEF: Def<Setting> = Def {
+    type_: "settings",
+    types: &["setting", "settings"],
+    name: "account setting",
+    role: "account setting",
+    path: "settings",
+    event: "account.settings",
+    code: "SETTING",
+    alias: Some("key"),
+    client_id: NONE,
+    attributes: ATTRIBUTES,
+    relationships: &[],
+    filters: &[],
+    order: &[],
+    bare: false,
+    more: super::resource::no_more,
+    schemas: super::resource::Schemas::new(),
+};
+
+impl Resource for Setting {
+    fn def() -> &'static Def<Self> {
+        &DEF
+    }
+
+    fn fresh(cx: &Ctx, id: Uuid, _environment: Option<Uuid>) -> Self {
+        Setting::new(id, cx.account.id, cx.now)
+    }
+
+    /// Administrators and developers see them, others nothing (05 §2.1).
+    fn scope(cx: &Ctx, filter: &mut Where) {
+        if !cx.subject.bearer.letters().intersects(WRITERS) {
+            filter.never();
+        }
+    }
+
+    fn letters(&self, cx: &Ctx, _db: &Db<'_>) -> Result<Letters> {
+        Ok(cx.subject.bearer.letters())
+    }
+
+    /// The key is stored in snake case (05 §2.2).
+    fn prepare(draft: &mut Draft<Self>, _cx: &Ctx, _db: &Db<'_>) -> Result<()> {
+        draft.record.key = json::normalize_key(&draft.record.key);
+        Ok(())
+    }
+
+    fn validate(change: &Change<'_, Self>, v: &mut Validation) -> Result<()> {
+        let setting = change.record;
+        let known = [LICENSE_PERMISSIONS, USER_PERMISSIONS].contains(&setting.key.as_str());
+        if !known {
+            let detail = "must be one of: default_license_permissions, default_user_permissions";
+            v.attribute("key", "NOT_ALLOWED", detail);
+        } else if change.before.is_none() && change.taken("key", &setting.key, false)? {
+            v.attribute("key", "TAKEN", "has already been taken");
+        }
+        let value = json::parse_verbatim(&setting.value).unwrap_or(Json::Null);
+        let items = value.as_arr();
+        let (role, what) = match setting.key.as_str() {
+            LICENSE_PERMISSIONS => (Role::License, "license"),
+            _ => (Role::User, "user"),
+        };
+        let allowed = role.allowed().union(PermissionSet::wildcard());
+        match items {
+            Some(items) if known => {
+                if !permissions_of(items).is_some_and(|set| set.is_subset(allowed)) {
+                    v.attribute("value", "NOT_ALLOWED", format!("must be an array of valid {what} permissions"));
+                }
+            }
+            _ => v.attribute("value", "NOT_ALLOWED", "must be a valid setting"),
+        }
+        Ok(())
+    }
+
+    fn inserted(&mut self, cx: &Ctx, db: &Db<'_>, _params: &Json) -> Result<()> {
+        touch_account(cx, db)
+    }
+
+    fn updated(&mut self, _before: &Self, cx: &Ctx, db: &Db<'_>) -> Result<()> {
+        touch_account(cx, db)
+    }
+
+    fn removing(&self, cx: &Ctx, db: &Db<'_>) -> Result<()> {
+        touch_account(cx, db)
+    }
+}
+
+/// Each write shows in the account's `updated` (05 §2.2).
+fn touch_account(cx: &Ctx, db: &Db<'_>) -> Result<()> {
+    let args = [cx.now.to_val(), cx.account.id.to_val()];
+    db.execute("UPDATE accounts SET updated_at = ? WHERE id = ?", &args)?;
+    Ok(())
+}
+
+fn permissions_of(items: &[Json]) -> Option<PermissionSet> {
+    let names: Option<Vec<&str>> = items.iter().map(Json::as_str).collect();
+    PermissionSet::from_names(names?)
+}
+
+/// The permission set of a setting; `None` when it is not set.
+pub(super) fn permissions(db: &Db<'_>, account: Uuid, key: &str) -> Result<Option<PermissionSet>> {
+    let args = [account.to_val(), Val::Text(key.to_owned())];
+    let setting: Option<Setting> = db.find("WHERE account_id = ? AND key = ?", &args)?;
+    let value = setting.and_then(|setting| json::parse_verbatim(&setting.value).ok());
+    Ok(value.as_ref().and_then(Json::as_arr).filter(|items| !items.is_empty()).and_then(permissions_of))
+}
