@@ -2,6 +2,7 @@
 
 use super::app::App;
 use super::context::Ctx;
+use super::rate_limits::Limiter;
 use crate::auth::{Access, Letters, letters};
 use crate::http::error::Result;
 use crate::http::negotiate::Accepts;
@@ -135,6 +136,8 @@ pub struct Route {
     pub prefix: Prefix,
     /// `PUT` does the same (01 §2.4).
     pub put: bool,
+    /// What it is limited by (01 §18).
+    pub limit: Option<Limiter>,
     /// Answers without account and bearer (`ping`, `health`); `handler` is not used then.
     pub open: Option<fn(&App, &Db<'_>) -> Result<Reply>>,
 }
@@ -157,6 +160,7 @@ const fn route(method: &'static str, path: &'static str, handler: Handler) -> Ro
         accepts: Accepts::JsonOrBinary,
         prefix: Prefix::Both,
         put: false,
+        limit: None,
         open: None,
     }
 }
