@@ -240,14 +240,19 @@ impl App {
         handle(db, head, self.context(request, routed, account, keys, subject, version, now))
     }
 
-    /// Stage 0: the general rate limiters (01 §18). They count what has no route or no account too, but not `ping` and `health`.
+    /// Stage 0: the general rate limiters (01 §18). They count what has no route or no account too, but no probes (01 §20).
     fn limit(&self, db: &Db<'_>, request: &Request, head: &mut Head) -> Result<()> {
         if !self.limits.has_general(request.client) {
             return Ok(());
         }
         let credential = match self.router.find(&request.method, request.path()) {
-            Ok(found) if found.value.route.open.is_some() => return Ok(()),
-            Ok(found) => credential(request, Query::parse(request.query()).ok().as_ref(), found.value.route.auth),
+            Ok(found) => {
+                let route = found.value.route;
+                if route.open.is_some() && route.method == "GET" {
+                    return Ok(());
+                }
+                credential(request, Query::parse(request.query()).ok().as_ref(), route.auth)
+            }
             Err(_) => Credential::None,
         };
         let account = self.account_named(db, request)?.map(|account| account.id);

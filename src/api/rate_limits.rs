@@ -493,7 +493,9 @@ mod tests {
                 ("POST", "passwords") => Some(Limiter::ResetPassword),
                 ("POST", path) if path.ends_with("/actions/update-password") => Some(Limiter::MutatePassword),
                 ("POST", path) if path.ends_with("/actions/reset-password") => Some(Limiter::MutatePassword),
-                ("POST" | "PATCH" | "DELETE", path) if path.contains("second-factors") => Some(Limiter::SecondFactor),
+                ("POST" | "PATCH" | "PUT" | "DELETE", path) if path.contains("second-factors") => {
+                    Some(Limiter::SecondFactor)
+                }
                 ("POST", "licenses/actions/validate-key") => Some(Limiter::LicenseKey),
                 _ => None,
             };

@@ -130,14 +130,14 @@ pub struct Route {
     pub access: Access,
     /// How credentials are treated.
     pub auth: Auth,
+    /// What it is limited by (01 §18).
+    pub limit: Option<Limiter>,
     /// Which `Accept` values are taken.
     pub accepts: Accepts,
     /// Under which prefixes it exists.
     pub prefix: Prefix,
     /// `PUT` does the same (01 §2.4).
     pub put: bool,
-    /// What it is limited by (01 §18).
-    pub limit: Option<Limiter>,
     /// Answers without account and bearer (`ping`, `health`); `handler` is not used then.
     pub open: Option<fn(&App, &Db<'_>) -> Result<Reply>>,
 }
@@ -157,10 +157,10 @@ const fn route(method: &'static str, path: &'static str, handler: Handler) -> Ro
         allow: letters::NONE,
         access: Access::Write,
         auth: Auth::Required,
+        limit: None,
         accepts: Accepts::JsonOrBinary,
         prefix: Prefix::Both,
         put: false,
-        limit: None,
         open: None,
     }
 }
