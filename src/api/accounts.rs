@@ -3,6 +3,7 @@
 use super::app::{App, Keys};
 use super::context::{Ctx, Where};
 use super::embedded::{self, NewAdmin};
+use super::rate_limits::Limiter;
 use super::render::{View, relationship};
 use super::resource::{Attr, Def, Kind, Resource, Rule, attributes};
 use super::route::{Bare, Opened, Outcome, Prefix, Reply, Route, bare, delete, get, patch};
@@ -20,7 +21,7 @@ use uuid::Uuid;
 
 pub(super) const ROUTES: &[Route] = &[
     bare("POST", "accounts", create).accepts(Accepts::Json).multi(),
-    bare("POST", "recover", recover).accepts(Accepts::Json),
+    bare("POST", "recover", recover).accepts(Accepts::Json).limit(Limiter::ResetPassword),
     get("", show).can(&["account.read"]).allow(ALL).prefix(Prefix::Long).accepts(Accepts::Json),
     patch("", update).can(&["account.update"]).allow(A.or(D)).prefix(Prefix::Long).accepts(Accepts::Json),
     // Nobody may (05 §1.7).

@@ -1,5 +1,6 @@
 //! What lives as long as the server.
 
+use super::rate_limits::RateLimits;
 use super::route::{Prefix, Route};
 use crate::config::{Config, Mode};
 use crate::crypto::keys::{AccountKeys, PublicKeys};
@@ -42,6 +43,8 @@ pub struct App {
     pub slow: tokio::sync::Semaphore,
     /// Bounds the password checks that run at once: logins must not hold up the rest.
     pub logins: tokio::sync::Semaphore,
+    /// Who has asked how often.
+    pub limits: RateLimits,
     master_key: Option<[u8; 32]>,
     keys: RwLock<HashMap<Uuid, Arc<Keys>>>,
     default_account: RwLock<Option<Uuid>>,
@@ -72,6 +75,7 @@ impl App {
             register(&mut router, route);
         }
         App {
+            limits: RateLimits::new(&config.rate_limits),
             config,
             store,
             router,

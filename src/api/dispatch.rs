@@ -2,8 +2,9 @@
 
 use super::app::{App, Entry, Keys, find_account};
 use super::context::Ctx;
+use super::rate_limits::{Attempt, Guess};
 use super::route::{Auth, Bare, Content, Opened, Outcome, Reply};
-use crate::auth::{Authenticated, Bearer, Login, Subject, authenticate, parse_credential};
+use crate::auth::{Authenticated, Bearer, Credential, Login, Subject, authenticate, parse_credential};
 use crate::config::Mode;
 use crate::crypto::http_signature::{self as signatures, AcceptedSignature};
 use crate::crypto::keys::SignatureAlgorithm;
@@ -14,6 +15,7 @@ use crate::http::query::{Query, QueryValue};
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::router::NoMatch;
+use crate::http::throttle::Standing;
 use crate::json::{self, Json};
 use crate::model::{Account, Column as _, Environment, SecondFactor, Time, Token, User};
 use crate::store::Db;
@@ -38,6 +40,10 @@ struct Head {
     token: Option<Uuid>,
     response_type: Option<ResponseType>,
     route: Option<(&'static str, &'static str)>,
+    /// Where the caller stands with a rate limit.
+    rate: Option<Standing>,
+    /// For whom a wrong credential counts.
+    guess: Option<Guess>,
 }
 
 impl Head {
@@ -84,6 +90,9 @@ impl Service for App {
         let request = Arc::new(request);
         let mut head = Head::default();
         let result = self.answer(&request, &mut head).await;
+        if let Some(guess) = &head.guess {
+            self.limits.learn(guess, &result, Time::now().seconds());
+        }
         self.finish(&request, head, result)
     }
 
@@ -120,6 +129,7 @@ impl App {
         if let Progress::Password(pending) = progress {
             let Pending { login, routed, account, keys, environment, version, now } = *pending;
             let _permit = turn(&self.logins).await?;
+            self.limits.still_admits(head.guess.as_ref(), Time::now().seconds(), &mut head.rate)?;
             let app = self.clone();
             let otp = routed.body.as_ref().and_then(|body| body.at(&["meta", "otp"])).and_then(Json::as_str);
             let otp = otp.map(str::to_owned);
@@ -183,8 +193,9 @@ impl App {
         }
     }
 
-    /// Stages 1 to 8, and the handler.
+    /// Stages 0 to 8, and the handler.
     fn begin(self: &Arc<Self>, db: &Db<'_>, request: &Arc<Request>, head: &mut Head) -> Result<Progress> {
+        self.limit(db, request, head)?;
         let routed = match self.route(request) {
             Ok(routed) => routed,
             Err(error) => {
@@ -203,6 +214,15 @@ impl App {
             if routed.body.as_ref().is_some_and(Json::has_null_character) {
                 return Err(ApiError::null_byte());
             }
+            let attempt = Attempt {
+                client: request.client,
+                account: Uuid::nil(),
+                limiter: route.limit,
+                credential: &Credential::None,
+                params: &routed.params,
+                body: routed.body.as_ref(),
+            };
+            self.limits.admit(&attempt, Time::now().seconds(), &mut head.rate)?;
             return Ok(match open(self, db, Bare { body: routed.body, version })? {
                 Opened::Reply(reply) => Progress::Done(reply),
                 Opened::Blocking(work) => Progress::Open(work),
@@ -229,6 +249,18 @@ impl App {
         let keys = self.keys(db, account.id).map_err(ApiError::internal)?;
         head.account = Some(account.id);
         head.signer = Some((account.id, keys.clone()));
+        // 0, as far as it needs the account
+        let now = Time::now();
+        let credential = credential(request, Some(&routed.query), route.auth);
+        let attempt = Attempt {
+            client: request.client,
+            account: account.id,
+            limiter: route.limit,
+            credential: &credential,
+            params: &routed.params,
+            body: routed.body.as_ref(),
+        };
+        head.guess = self.limits.admit(&attempt, now.seconds(), &mut head.rate)?;
         let version = named.or_else(|| Version::parse(&account.api_version)).unwrap_or(Version::CURRENT);
         head.version = Some(version);
         let wanted = request.headers.get("keygen-accept-signature");
@@ -245,16 +277,6 @@ impl App {
             return Err(ApiError::bad_request(error.detail()));
         }
         // 8: authentication
-        let now = Time::now();
-        let credential = match route.auth {
-            Auth::None => crate::auth::Credential::None,
-            auth => parse_credential(
-                request.headers.get("authorization").map(|value| value.as_bytes()),
-                routed.query.str("token"),
-                routed.query.str("auth"),
-                auth == Auth::Login,
-            ),
-        };
         let required = matches!(route.auth, Auth::Required | Auth::Login);
         let known = authenticate(db, &account, environment.as_ref(), &keys.secret_key, now, credential, required)?;
         let (bearer, token): (Bearer, Option<Token>) = match known {
@@ -266,6 +288,25 @@ impl App {
         };
         let subject = Subject { bearer, token, environment };
         handle(db, head, self.context(request, routed, account, keys, subject, version, now))
+    }
+
+    /// Stage 0: the general rate limiters (01 §18). They count what has no route or no account too, but no probes (01 §20).
+    fn limit(&self, db: &Db<'_>, request: &Request, head: &mut Head) -> Result<()> {
+        if !self.limits.has_general(request.client) {
+            return Ok(());
+        }
+        let credential = match self.router.find(&request.method, request.path()) {
+            Ok(found) => {
+                let route = found.value.route;
+                if route.open.is_some() && route.method == "GET" {
+                    return Ok(());
+                }
+                credential(request, Query::parse(request.query()).ok().as_ref(), route.auth)
+            }
+            Err(_) => Credential::None,
+        };
+        let account = self.account_named(db, request)?.map(|account| account.id);
+        self.limits.general(request.client, account, &credential, Time::now().seconds(), &mut head.rate)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -372,9 +413,9 @@ impl App {
         }
     }
 
-    /// Who signs a response that is made before the account is resolved (D2, 02 §3.4).
-    fn choose_signer(&self, db: &Db<'_>, request: &Request, head: &mut Head) -> Result<()> {
-        let account = match self.config.accounts.mode {
+    /// The account of a request before its path is understood.
+    fn account_named(&self, db: &Db<'_>, request: &Request) -> Result<Option<Account>> {
+        Ok(match self.config.accounts.mode {
             Mode::Single => self.default_account(db)?,
             Mode::Multi => {
                 let mut segments = request.path().split('/').filter(|s| !s.is_empty());
@@ -386,8 +427,12 @@ impl App {
                     _ => self.default_account(db)?,
                 }
             }
-        };
-        if let Some(account) = account {
+        })
+    }
+
+    /// Who signs a response that is made before the account is resolved (D2, 02 §3.4).
+    fn choose_signer(&self, db: &Db<'_>, request: &Request, head: &mut Head) -> Result<()> {
+        if let Some(account) = self.account_named(db, request)? {
             let keys = self.keys(db, account.id).map_err(ApiError::internal)?;
             head.signer = Some((account.id, keys));
             if let Ok(signature) =
@@ -400,7 +445,11 @@ impl App {
     }
 
     /// From a result to a response with all its headers.
-    fn finish(&self, request: &Request, head: Head, result: Result<Reply>) -> Response {
+    fn finish(&self, request: &Request, mut head: Head, result: Result<Reply>) -> Response {
+        if result.as_ref().is_err_and(|error| error.status == 429) {
+            // Stage 0: nothing is known of the request yet, and nothing is signed.
+            head = Head { rate: head.rate, ..Head::default() };
+        }
         let version = head.version.unwrap_or(Version::CURRENT);
         let (method, path) = head.route.unwrap_or(("", ""));
         let mut response = match result {
@@ -428,6 +477,14 @@ impl App {
         }
         if let Some(version) = head.version {
             response.fixed("keygen-version", version.name());
+        }
+        if let Some(rate) = &head.rate {
+            for (name, value) in rate.headers() {
+                response.header(name, &value);
+            }
+            if response.status == 429 {
+                response.header("retry-after", &rate.wait.to_string());
+            }
         }
         response.standard(request, self.mode());
         if let Some((account, keys)) = &head.signer {
@@ -479,6 +536,20 @@ fn handle(db: &Db<'_>, head: &mut Head, cx: Box<Ctx>) -> Result<Progress> {
     match (cx.entry.route.handler)(&cx, db)? {
         Outcome::Reply(reply) => Ok(Progress::Done(reply)),
         outcome => Ok(Progress::Continue(cx, outcome)),
+    }
+}
+
+/// What the request offers as proof of who it is; nothing where credentials are not read.
+fn credential(request: &Request, query: Option<&Query>, auth: Auth) -> Credential {
+    let query = |name| query.and_then(|query| query.str(name));
+    match auth {
+        Auth::None => Credential::None,
+        auth => parse_credential(
+            request.headers.get("authorization").map(|value| value.as_bytes()),
+            query("token"),
+            query("auth"),
+            auth == Auth::Login,
+        ),
     }
 }
 

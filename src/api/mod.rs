@@ -3,6 +3,7 @@
 //! - [`route`]: what a route line says; [`routes`] gathers the lines of all resources.
 //! - [`app`]: what lives as long as the server. [`context`]: what lives as long as a request.
 //! - [`dispatch`]: the order of checks (01 §5), from bytes to a signed response.
+//! - [`rate_limits`]: who is told to slow down.
 //! - [`resource`]: how a resource is declared; [`crud`], [`list`], [`nested`], [`joins`], [`validation`], [`render`], [`events`]: what
 //!   declarations give.
 //! - one file (or folder) a resource.
@@ -15,6 +16,7 @@ pub mod events;
 pub mod joins;
 pub mod list;
 pub mod nested;
+pub mod rate_limits;
 pub mod render;
 pub mod resource;
 pub mod route;

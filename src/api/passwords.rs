@@ -3,6 +3,7 @@
 use super::context::{Ctx, Where};
 use super::crud;
 use super::events;
+use super::rate_limits::Limiter;
 use super::resource::Resource;
 use super::route::{Auth, Outcome, Reply, Route, post};
 use super::tokens;
@@ -18,7 +19,8 @@ use std::sync::LazyLock;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-pub(super) const ROUTES: &[Route] = &[post("passwords", forgot).allow(crate::auth::letters::ALL).auth(Auth::None)];
+pub(super) const ROUTES: &[Route] =
+    &[post("passwords", forgot).allow(crate::auth::letters::ALL).auth(Auth::None).limit(Limiter::ResetPassword)];
 
 /// Length of a password in characters (03 §12).
 const SHORTEST: usize = 6;

@@ -2,6 +2,7 @@
 
 use super::app::App;
 use super::context::Ctx;
+use super::rate_limits::Limiter;
 use crate::auth::{Access, Letters, letters};
 use crate::http::error::Result;
 use crate::http::negotiate::Accepts;
@@ -160,6 +161,8 @@ pub struct Route {
     pub access: Access,
     /// How credentials are treated.
     pub auth: Auth,
+    /// What it is limited by (01 §18).
+    pub limit: Option<Limiter>,
     /// Which `Accept` values are taken.
     pub accepts: Accepts,
     /// Under which prefixes it exists.
@@ -187,6 +190,7 @@ const fn route(method: &'static str, path: &'static str, handler: Handler) -> Ro
         allow: letters::NONE,
         access: Access::Write,
         auth: Auth::Required,
+        limit: None,
         accepts: Accepts::JsonOrBinary,
         prefix: Prefix::Both,
         put: false,

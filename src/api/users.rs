@@ -2,6 +2,7 @@
 
 use super::context::{Ctx, Where};
 use super::crud::{self, Created};
+use super::rate_limits::Limiter;
 use super::resource::{Attr, Compare, Deed, Def, Draft, Filter, Kind, Link, Rel, Resource, Stance, attributes};
 use super::route::{Auth, Outcome, Route, delete, get, patch, post};
 use super::validation::{Change, Validation};
@@ -28,8 +29,14 @@ pub(super) const ROUTES: &[Route] = &[
     delete("users/{id+}", crud::destroy::<User>).can(&["user.delete"]).allow(A.or(D).or(E).or(P)),
     post("users/{id+}/actions/ban", ban).can(&["user.ban"]).allow(BANNERS),
     post("users/{id+}/actions/unban", unban).can(&["user.unban"]).allow(BANNERS),
-    post("users/{id+}/actions/update-password", passwords::update).can(&["user.password.update"]).allow(SELF),
-    post("users/{id+}/actions/reset-password", passwords::reset).allow(ALL).auth(Auth::None),
+    post("users/{id+}/actions/update-password", passwords::update)
+        .can(&["user.password.update"])
+        .allow(SELF)
+        .limit(Limiter::MutatePassword),
+    post("users/{id+}/actions/reset-password", passwords::reset)
+        .allow(ALL)
+        .auth(Auth::None)
+        .limit(Limiter::MutatePassword),
     get("users/{id+}/products", nested::index::<User, Product>).can(&["product.read"]).allow(READERS),
     get("users/{id+}/products/{child}", nested::show::<User, Product>).can(&["product.read"]).allow(READERS),
     get("users/{id+}/licenses", nested::index::<User, License>).can(&["license.read"]).allow(READERS),
@@ -42,13 +49,18 @@ pub(super) const ROUTES: &[Route] = &[
     post("users/{id+}/tokens", tokens::generate_for::<User>).can(&["user.tokens.generate"]).allow(A.or(D).or(E).or(P)),
     get("users/{id+}/second-factors", second_factors::index).can(&["user.second-factors.read"]).allow(STAFF.or(U)),
     get("users/{id+}/second-factors/{child}", second_factors::show).can(&["user.second-factors.read"]).allow(FACTORS),
-    post("users/{id+}/second-factors", second_factors::create).can(&["user.second-factors.create"]).allow(FACTORS),
+    post("users/{id+}/second-factors", second_factors::create)
+        .can(&["user.second-factors.create"])
+        .allow(FACTORS)
+        .limit(Limiter::SecondFactor),
     patch("users/{id+}/second-factors/{child}", second_factors::update)
         .can(&["user.second-factors.update"])
-        .allow(FACTORS),
+        .allow(FACTORS)
+        .limit(Limiter::SecondFactor),
     delete("users/{id+}/second-factors/{child}", second_factors::delete)
         .can(&["user.second-factors.delete"])
-        .allow(FACTORS),
+        .allow(FACTORS)
+        .limit(Limiter::SecondFactor),
 ];
 
 /// The roles that users can have (03 §7).

@@ -35,8 +35,8 @@ pub use error::{ConfigError, Place};
 pub use load::environment;
 pub use network::IpNet;
 pub use settings::{
-    AccountsConfig, BootstrapConfig, Config, DatabaseConfig, EventsConfig, LicensesConfig, LogConfig, SETTINGS,
-    ServerConfig, Setting,
+    AccountsConfig, BootstrapConfig, Config, DatabaseConfig, EventsConfig, LicensesConfig, LogConfig, RateLimitsConfig,
+    SETTINGS, ServerConfig, Setting,
 };
 pub use show::{default_toml, effective_toml};
 pub use types::{LogFormat, Mode, Secret};

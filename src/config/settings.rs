@@ -131,6 +131,29 @@ settings! {
         /// Threads that serve requests; 0: one per processor core.
         workers: usize = 0, check between(0, 1024);
     }
+    /// How often clients may ask, each limit per account too; 0 switches a limit off, beyond it the answer is 429.
+    [rate_limits] RateLimitsConfig {
+        /// Whether clients on this machine are never limited; name a proxy on it in trusted_proxies, or all pass for such.
+        exempt_loopback: bool = true;
+        /// Wrong tokens, license keys, passwords and codes from one address in a minute; then it waits for the next minute.
+        failures: u32 = 60, check between(0, MOST_REQUESTS);
+        /// Logins by password from one address to one e-mail in a minute.
+        auth: u32 = 5, check between(0, MOST_REQUESTS);
+        /// Requests of a password reset from one address for one e-mail in an hour.
+        reset_password: u32 = 5, check between(0, MOST_REQUESTS);
+        /// Attempts to change or reset a password from one address for one user in 10 minutes.
+        mutate_password: u32 = 5, check between(0, MOST_REQUESTS);
+        /// Attempts to add, change or remove a second factor from one address for one user in 10 minutes.
+        second_factor: u32 = 5, check between(0, MOST_REQUESTS);
+        /// All requests of one address with one user's, one license's or no credential in 30 seconds (in Keygen's cloud 60).
+        client_30s: u32 = 0, check between(0, MOST_REQUESTS);
+        /// The same in 5 minutes (in Keygen's cloud 500).
+        client_5m: u32 = 0, check between(0, MOST_REQUESTS);
+        /// All requests of one address with one token of staff, a product or an environment in 30 seconds.
+        server_30s: u32 = 0, check between(0, MOST_REQUESTS);
+        /// The same in 5 minutes.
+        server_5m: u32 = 0, check between(0, MOST_REQUESTS);
+    }
     /// Which accounts this server serves.
     [accounts] AccountsConfig {
         /// "single": one account serves every path; "multi": paths name the account, POST /v1/accounts makes new ones.
@@ -182,6 +205,7 @@ settings! {
 }
 
 const DAY: i64 = 24 * 60 * 60;
+const MOST_REQUESTS: i64 = 1_000_000_000;
 
 impl ServerConfig {
     /// `header_timeout_seconds`
@@ -232,6 +256,11 @@ mod tests {
         assert_eq!(config.server.shutdown_timeout(), Duration::from_secs(15));
         assert_eq!(config.server.max_connections, 10_000);
         assert!(config.server.workers == 0 && config.server.worker_threads() > 0);
+        let limits = &config.rate_limits; // 01 §18, D13
+        assert!(limits.exempt_loopback);
+        assert_eq!((limits.failures, limits.auth, limits.reset_password), (60, 5, 5));
+        assert_eq!((limits.mutate_password, limits.second_factor), (5, 5));
+        assert_eq!([limits.client_30s, limits.client_5m, limits.server_30s, limits.server_5m], [0; 4]);
         assert_eq!(config.accounts.mode, Mode::Single); // D3
         assert_eq!(config.accounts.default_account, None);
         assert_eq!(config.database.path, Path::new("keygen-lite.db"));

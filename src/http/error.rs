@@ -242,6 +242,12 @@ impl ApiError {
         .code("ENCODING_INVALID")
     }
 
+    /// 429 (01 §18).
+    pub fn too_many_requests() -> ApiError {
+        let detail = "Throttle limit has been reached for your IP address. Please slow down. See https://keygen.sh/docs/api/rate-limiting/ for more info.";
+        Self::one(429, ErrorObject::new("Too many requests", detail)).code("TOO_MANY_REQUESTS").without_meta()
+    }
+
     /// 500 that says nothing of its cause (D19); the cause goes to the log.
     pub fn internal(cause: impl std::fmt::Display) -> ApiError {
         let detail = "The server could not complete the request because of an internal error (see its log)";

@@ -1,5 +1,5 @@
 //! HTTP and JSON:API, and no word of licensing: listener, router, negotiation, typed parameters, documents, pagination,
-//! errors, headers.
+//! errors, headers, counters for rate limits.
 
 pub mod error;
 pub mod listener;
@@ -10,3 +10,4 @@ pub mod query;
 pub mod request;
 pub mod response;
 pub mod router;
+pub mod throttle;

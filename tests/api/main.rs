@@ -20,6 +20,7 @@ mod policies;
 mod processes;
 mod products;
 mod protocol;
+mod rate_limits;
 mod signatures;
 mod straight_path;
 mod tokens;

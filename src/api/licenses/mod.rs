@@ -6,6 +6,7 @@ mod validate;
 
 use super::context::{Ctx, Where};
 use super::joins::{self, Join};
+use super::rate_limits::Limiter;
 use super::render::View;
 use super::resource::{Attr, Compare, Def, Draft, Filter, Kind, Link, Rel, Resource, Rule, attributes};
 use super::route::{Auth, Route, delete, get, patch, post};
@@ -31,6 +32,7 @@ pub(super) const ROUTES: &[Route] = &[
         .can(&["license.validate"])
         .allow(READERS.or(X))
         .auth(Auth::Optional)
+        .limit(Limiter::LicenseKey)
         .lax(),
     get("licenses/{id+}", crud::show::<License>).can(&["license.read"]).allow(READERS),
     patch("licenses/{id+}", crud::update::<License>).can(&["license.update"]).allow(A.or(D).or(S).or(SU).or(E).or(P)),
