@@ -267,16 +267,9 @@ static RECOVER: LazyLock<Schema> = LazyLock::new(|| {
 });
 
 /// `POST /v1/recover` (05 §1.1): the answer tells nothing.
-fn recover(_app: &App, db: &Db<'_>, request: Bare) -> Result<Opened> {
-    let params = RECOVER.check(request.body.unwrap_or(Json::empty()), u32::MAX)?;
-    let email =
-        crate::model::email::normalize(params.at(&["meta", "email"]).and_then(Json::as_str).unwrap_or_default());
-    let accounts: Vec<Account> = db.list(
-        "WHERE id IN (SELECT account_id FROM users WHERE email = ?) ORDER BY created_at, id",
-        &[Val::Text(email.clone())],
-    )?;
-    let reply = Reply::empty(204);
-    Ok(Opened::Reply(reply))
+fn recover(_app: &App, _db: &Db<'_>, request: Bare) -> Result<Opened> {
+    RECOVER.check(request.body.unwrap_or(Json::empty()), u32::MAX)?;
+    Ok(Opened::Reply(Reply::empty(204)))
 }
 
 /// The resource object of an account (05 §1.4).

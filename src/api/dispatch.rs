@@ -3,7 +3,7 @@
 use super::app::{App, Entry, Keys, find_account};
 use super::context::Ctx;
 use super::rate_limits::{Attempt, Guess};
-use super::route::{Auth, Bare, Content, Opened, Outcome, Reply};
+use super::route::{Auth, Bare, Content, OpenWork, Opened, Outcome, Reply};
 use crate::auth::{Authenticated, Bearer, Credential, Login, Subject, authenticate, parse_credential};
 use crate::config::Mode;
 use crate::crypto::http_signature::{self as signatures, AcceptedSignature};
@@ -68,7 +68,7 @@ enum Progress {
     Continue(Box<Ctx>, Outcome),
     Password(Box<Pending>),
     /// Slow work of a route without account.
-    Open(Box<dyn FnOnce(&App) -> Result<Reply> + Send>),
+    Open(OpenWork),
 }
 
 /// A request that waits for its password to be checked.

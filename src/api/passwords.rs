@@ -77,7 +77,6 @@ fn meta(params: &Json, name: &str) -> Zeroizing<String> {
 fn forgot(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     let params = FORGOT.check(cx.body_or_empty(), cx.who())?;
     let address = crate::model::email::normalize(&meta(&params, "email"));
-    let deliver = params.at(&["meta", "deliver"]).and_then(Json::as_bool) != Some(false);
     let args = [cx.account.id.to_val(), Val::Text(address)];
     let Some(user) = db.find::<User>("WHERE account_id = ? AND email = ?", &args)? else {
         return Ok(Outcome::Reply(Reply::empty(204)));

@@ -30,8 +30,11 @@ pub enum Opened {
     /// Answer this.
     Reply(Reply),
     /// Run this on the blocking pool; it may write.
-    Blocking(Box<dyn FnOnce(&App) -> Result<Reply> + Send>),
+    Blocking(OpenWork),
 }
+
+/// Slow work of a route without account.
+pub type OpenWork = Box<dyn FnOnce(&App) -> Result<Reply> + Send>;
 
 /// What a handler wants.
 pub enum Outcome {
