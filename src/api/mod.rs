@@ -3,8 +3,8 @@
 //! - [`route`]: what a route line says; [`routes`] gathers the lines of all resources.
 //! - [`app`]: what lives as long as the server. [`context`]: what lives as long as a request.
 //! - [`dispatch`]: the order of checks (01 §5), from bytes to a signed response.
-//! - [`resource`]: how a resource is declared; [`crud`], [`list`], [`nested`], [`joins`], [`validation`], [`render`], [`events`]: what
-//!   declarations give.
+//! - [`resource`]: how a resource is declared; [`crud`], [`list`], [`nested`], [`relate`], [`joins`], [`validation`], [`render`],
+//!   [`events`]: what declarations give.
 //! - one file (or folder) a resource.
 
 pub mod app;
@@ -15,6 +15,7 @@ pub mod events;
 pub mod joins;
 pub mod list;
 pub mod nested;
+pub mod relate;
 pub mod render;
 pub mod resource;
 pub mod route;

@@ -6,6 +6,7 @@ mod validate;
 
 use super::context::{Ctx, Where};
 use super::joins::{self, Join};
+use super::relate::{self, Relate, Subject};
 use super::render::View;
 use super::resource::{Attr, Compare, Def, Draft, Filter, Kind, Link, Rel, Resource, Rule, attributes};
 use super::route::{Auth, Route, delete, get, patch, post};
@@ -58,6 +59,8 @@ pub(super) const ROUTES: &[Route] = &[
     post("licenses/{id+}/actions/check-out", check_out::license_document).can(&["license.check-out"]).allow(CHECK_OUT),
     get("licenses/{id+}/product", nested::one::<License, Product>).can(&["product.read"]).allow(READERS),
     get("licenses/{id+}/policy", nested::one::<License, Policy>).can(&["policy.read"]).allow(READERS),
+    get("licenses/{id+}/group", nested::one::<License, Group>).can(&["group.read"]).allow(READERS),
+    patch("licenses/{id+}/group", relate::put::<License, Group>).can(&["license.group.update"]).allow(CREATORS),
     get("licenses/{id+}/machines", nested::index::<License, Machine>).can(&["machine.read"]).allow(READERS),
     get("licenses/{id+}/machines/{child+}", nested::show::<License, Machine>).can(&["machine.read"]).allow(READERS),
     get("licenses/{id+}/entitlements", nested::index::<License, Entitlement>).can(&["entitlement.read"]).allow(READERS),
@@ -357,17 +360,15 @@ impl Resource for License {
         let policy: Option<Policy> = change.must_exist(v, "policy", Some(license.policy_id))?;
         let group: Option<Group> = change.must_exist(v, "group", license.group_id)?;
         let owner: Option<User> = change.must_exist(v, "owner", license.owner_id)?;
-        if change.before.is_none() {
-            if let Some(policy) = &policy {
-                change.compatible(v, "policy", policy.environment_id, false)?;
-            }
-            if let Some(group) = &group {
-                change.compatible(v, "group", group.environment_id, false)?;
-            }
-            if let Some(owner) = &owner {
-                let admin = owner.role == Role::Admin;
-                change.compatible(v, "owner", owner.environment_id, admin)?;
-            }
+        if let Some(policy) = policy.as_ref().filter(|_| change.changes(|license| license.policy_id)) {
+            change.compatible(v, "policy", policy.environment_id, false)?;
+        }
+        let group = group.filter(|_| change.changes(|license| license.group_id));
+        if let Some(group) = &group {
+            change.compatible(v, "group", group.environment_id, false)?;
+        }
+        if let Some(owner) = owner.filter(|_| change.changes(|license| license.owner_id)) {
+            change.compatible(v, "owner", owner.environment_id, owner.role == Role::Admin)?;
         }
         change.attribute(v, "name");
         if change.before.is_none() {
@@ -385,8 +386,7 @@ impl Resource for License {
         }
         change.attribute(v, "metadata");
         super::resource::check_permission_set(v, license.permissions, Role::License);
-        let group_before = change.before.and_then(|before| before.group_id);
-        if let Some(group) = group.filter(|group| Some(group.id) != group_before) {
+        if let Some(group) = group {
             groups::check_room(change.db, v, &group, "licenses", "license", group.max_licenses)?;
         }
         Ok(())
@@ -403,6 +403,18 @@ impl nested::HasOne<Policy> for License {
     fn related_id(&self, _db: &Db<'_>) -> Result<Option<Uuid>> {
         Ok(Some(self.policy_id))
     }
+}
+
+impl nested::HasOne<Group> for License {
+    fn related_id(&self, _db: &Db<'_>) -> Result<Option<Uuid>> {
+        Ok(self.group_id)
+    }
+}
+
+/// 08 §1.3, §9.3
+impl Relate<Group> for License {
+    const COLUMN: &'static str = "group_id";
+    const SUBJECT: Subject = Subject::New;
 }
 
 impl nested::Within<License> for Machine {
