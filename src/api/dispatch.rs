@@ -125,6 +125,7 @@ impl App {
         }
         loop {
             match progress {
+                Progress::Done(Reply { content: Content::Failure(error), .. }) => return Err(*error),
                 Progress::Done(reply) => return Ok(reply),
                 Progress::Continue(cx, outcome) => progress = self.step(cx, outcome).await?,
                 // Only `begin` gives this.
@@ -409,7 +410,8 @@ impl App {
             response.header("location", &format!("{base}{path}"));
         }
         match reply.content {
-            Content::Empty => response,
+            // `answer` has made an error of a failure.
+            Content::Empty | Content::Failure(_) => response,
             Content::Document(mut document) => {
                 if version < Version::CURRENT {
                     versions::rewrite(version, target, &mut document);

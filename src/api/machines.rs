@@ -139,6 +139,8 @@ static DEF: Def<Machine> = Def {
         Filter { name: "license", compare: Compare::Id("machines.license_id") },
         Filter { name: "group", compare: Compare::Id("machines.group_id") },
         Filter { name: "key", compare: Compare::With(filter_by_key) },
+        Filter { name: "owner", compare: Compare::With(filter_by_owner) },
+        Filter { name: "user", compare: Compare::With(filter_by_user) },
     ],
     order: &[],
     bare: false,
@@ -151,6 +153,15 @@ fn filter_by_key(cx: &Ctx, value: &QueryValue, filter: &mut Where) {
         let sql = "machines.license_id IN (SELECT id FROM licenses WHERE account_id = ? AND key = ?)";
         filter.and(sql, [cx.account.id.to_val(), Val::Text(key.to_owned())]);
     }
+}
+
+fn filter_by_owner(cx: &Ctx, value: &QueryValue, filter: &mut Where) {
+    licenses::by_user(cx, value, filter, str::to_owned, "machines.owner_id = {user}");
+}
+
+fn filter_by_user(cx: &Ctx, value: &QueryValue, filter: &mut Where) {
+    let sql = format!("machines.license_id IN ({})", licenses::OF_NAMED_USER);
+    licenses::by_user(cx, value, filter, str::to_owned, &sql);
 }
 
 impl Resource for Machine {

@@ -26,6 +26,7 @@ mod check_out;
 mod components;
 mod entitlements;
 mod environments;
+mod group_owners;
 mod groups;
 mod health;
 mod licenses;
@@ -53,6 +54,7 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
         tokens::ROUTES,
         products::ROUTES,
         entitlements::ROUTES,
+        groups::ROUTES,
         policies::ROUTES,
         licenses::ROUTES,
         machines::ROUTES,

@@ -8,6 +8,8 @@ mod authorization;
 mod components;
 mod entitlements;
 mod environments;
+mod group_owners;
+mod groups;
 mod hardening;
 mod heartbeats;
 mod license_access;

@@ -14,11 +14,12 @@ use super::validation::{Change, Validation};
 use super::{check_out, crud, groups, list, nested, tokens};
 use crate::auth::{Bearer, Letters, letters::*, license_permissions};
 use crate::http::error::Result;
+use crate::http::query::QueryValue;
 use crate::json::Json;
 use crate::model::limits::MachineCounts;
 use crate::model::{
     Column as _, ColumnError, Entitlement, Group, KeyScheme, License, LicenseEntitlement, Machine, PermissionSet,
-    Policy, Product, Role, Token, User, license_status, limits,
+    Policy, Product, Role, Token, User, Val, license_status, limits,
 };
 use crate::store::{Db, StoreError};
 use uuid::Uuid;
@@ -207,6 +208,8 @@ static DEF: Def<License> = Def {
             name: "machine",
             compare: Compare::IdSql("licenses.id IN (SELECT license_id FROM machines WHERE machines.id = ?)"),
         },
+        Filter { name: "owner", compare: Compare::With(filter_by_owner) },
+        Filter { name: "user", compare: Compare::With(filter_by_user) },
         Filter { name: "suspended", compare: Compare::Flag("licenses.suspended") },
     ],
     order: &[],
@@ -214,6 +217,36 @@ static DEF: Def<License> = Def {
     more: create::more_relationships,
     schemas: super::resource::Schemas::new(),
 };
+
+/// 08 §3.1: emails in any case.
+fn filter_by_owner(cx: &Ctx, value: &QueryValue, filter: &mut Where) {
+    by_user(cx, value, filter, |email| email.to_lowercase(), "licenses.owner_id = {user}");
+}
+
+/// 08 §3.1: a user's own scope stands in for it.
+fn filter_by_user(cx: &Ctx, value: &QueryValue, filter: &mut Where) {
+    if cx.subject.bearer.end_user().is_none() {
+        by_user(cx, value, filter, |email| email.to_lowercase(), &format!("licenses.id IN ({OF_NAMED_USER})"));
+    }
+}
+
+/// SQL that selects the licenses that the user of a filter owns or is attached to.
+pub(super) const OF_NAMED_USER: &str = "SELECT id FROM licenses WHERE owner_id = {user}
+     UNION SELECT license_id FROM license_users WHERE user_id = {user}";
+
+/// A filter that names a user by id or by email (`fold` makes the stored form of what was sent); `{user}` in `sql` is the id.
+pub(super) fn by_user(cx: &Ctx, value: &QueryValue, filter: &mut Where, fold: fn(&str) -> String, sql: &str) {
+    let Some(text) = value.as_str().filter(|text| !text.trim().is_empty()) else { return };
+    let (user, args) = match crate::model::coerce::uuid_from_text(text) {
+        Some(id) => ("?", vec![id.to_val()]),
+        None => {
+            let args = vec![cx.account.id.to_val(), Val::Text(fold(text))];
+            ("(SELECT users.id FROM users WHERE users.account_id = ? AND users.email = ?)", args)
+        }
+    };
+    let args = sql.matches("{user}").flat_map(|_| args.clone());
+    filter.and(sql.replace("{user}", user), args);
+}
 
 fn members_users(license: &License, view: &View<'_>) -> Result<Vec<Uuid>> {
     let sql = "SELECT user_id FROM license_users WHERE license_id = ? ORDER BY created_at, id";
