@@ -8,6 +8,7 @@ mod authorization;
 mod components;
 mod entitlements;
 mod environments;
+mod group_members;
 mod group_owners;
 mod groups;
 mod hardening;
