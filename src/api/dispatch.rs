@@ -142,6 +142,7 @@ impl App {
         }
         loop {
             match progress {
+                Progress::Done(Reply { content: Content::Failure(error), .. }) => return Err(*error),
                 Progress::Done(mut reply) => {
                     if let Some(then) = reply.then.take() {
                         then(self);
@@ -507,7 +508,8 @@ impl App {
             response.header("location", &format!("{base}{path}"));
         }
         match reply.content {
-            Content::Empty => response,
+            // `answer` has made an error of a failure.
+            Content::Empty | Content::Failure(_) => response,
             Content::Document(mut document) => {
                 if version < Version::CURRENT {
                     versions::rewrite(version, target, &mut document);

@@ -1,4 +1,4 @@
-//! Join rows: attaching and detaching related records of a parent, all or nothing (01 §6.4, 07 §6, 08 §9.5, §9.6).
+//! Join rows: attaching and detaching related records of a parent (01 §6.4, 06 §3.4, 07 §6, 08 §9.5, §9.6).
 
 use super::context::Ctx;
 use super::crud::find;
@@ -29,6 +29,10 @@ pub trait Join: Resource {
     const TARGET_COLUMN: &'static str;
     /// Prefix of the events, e.g. `policy.entitlements`.
     const EVENT: &'static str;
+    /// How many targets a body may name, at least and at most (01 §6.4).
+    const LENGTH: (usize, usize) = (1, 100);
+    /// A target that cannot be attached takes those before it back; otherwise they stay.
+    const ALL_OR_NOTHING: bool = true;
 
     /// A row.
     fn new_row(id: Uuid, parent: &Self::Parent, target: Uuid, environment: Option<Uuid>, cx: &Ctx) -> Self;
@@ -36,6 +40,16 @@ pub trait Join: Resource {
     /// The target is attached in another way: code suffix and detail of the 422 on attach.
     fn also_attached(_db: &Db<'_>, _parent: &Self::Parent, _target: Uuid) -> Result<Option<(&'static str, String)>> {
         Ok(None)
+    }
+
+    /// Topic of the documentation that errors link to (01 §10.1).
+    fn topic() -> &'static str {
+        Self::Target::def().path
+    }
+
+    /// Why a target that is not attached cannot be detached.
+    fn not_attached(target: Uuid) -> String {
+        format!("cannot detach {0} '{target}' ({0} is not attached)", Self::TARGET)
     }
 
     /// Details for the event log.
@@ -50,8 +64,8 @@ pub trait Join: Resource {
 }
 
 fn schema<J: Join>() -> Schema {
-    let item = linkage(J::Target::def().types);
-    Schema::body(vec![Member::new("data", Node::Array(Box::new(item), 1, 100)).required()])
+    let (item, (least, most)) = (linkage(J::Target::def().types), J::LENGTH);
+    Schema::body(vec![Member::new("data", Node::Array(Box::new(item), least, most)).required()])
 }
 
 fn targets(params: &Json) -> Vec<Uuid> {
@@ -92,7 +106,7 @@ pub fn attach<J: Join>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
         let environment = cx.environment_id().or(parent.environment_id());
         let mut rows: Vec<J> = Vec::new();
         for target in &ids {
-            let mut v = Validation::new(J::Target::def().path, J::def().code);
+            let mut v = Validation::new(J::topic(), J::def().code);
             if db.get::<J::Target>(cx.account.id, *target)?.is_none() {
                 v.relationship(J::TARGET, "NOT_FOUND", "must exist");
             } else if row::<J>(db, parent.id(), *target)?.is_some() {
@@ -100,7 +114,13 @@ pub fn attach<J: Join>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
             } else if let Some((suffix, detail)) = J::also_attached(db, &parent, *target)? {
                 v.relationship(J::TARGET, suffix, detail);
             }
-            v.finish()?;
+            if let Err(error) = v.finish() {
+                if J::ALL_OR_NOTHING {
+                    return Err(error);
+                }
+                J::attached(&parent, rows.len(), cx, db)?;
+                return Ok(Reply::failure(error));
+            }
             let row = J::new_row(Uuid::now_v7(), &parent, *target, environment, cx);
             db.insert(&row)?;
             rows.push(row);
@@ -128,8 +148,8 @@ pub fn detach<J: Join>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
             match row::<J>(db, parent.id(), *target)? {
                 Some(row) => rows.push(row),
                 None => {
-                    let detail = format!("cannot detach {0} '{target}' ({0} is not attached)", J::TARGET);
-                    return Err(ApiError::unprocessable(detail).pointer(format!("/data/{i}")));
+                    let error = ApiError::unprocessable(J::not_attached(*target));
+                    return Err(error.pointer(format!("/data/{i}")));
                 }
             }
         }

@@ -3,6 +3,7 @@
 use super::components;
 use super::context::{Ctx, Where};
 use super::events::emit;
+use super::relate::{self, Relate, Subject};
 use super::render::{View, render};
 use super::resource::{Attr, Compare, Def, Draft, Filter, Kind, Link, Rel, Resource, Rule, attributes};
 use super::route::{Outcome, Reply, Route, delete, get, patch, post};
@@ -39,6 +40,8 @@ pub(super) const ROUTES: &[Route] = &[
         .allow(A.or(D).or(S).or(E).or(P).or(L).or(UO_NP).or(UM_NP)),
     get("machines/{id+}/product", nested::one::<Machine, Product>).can(&["product.read"]).allow(READERS),
     get("machines/{id+}/license", nested::one::<Machine, License>).can(&["license.read"]).allow(READERS),
+    get("machines/{id+}/group", nested::one::<Machine, Group>).can(&["group.read"]).allow(READERS),
+    patch("machines/{id+}/group", relate::put::<Machine, Group>).can(&["machine.group.update"]).allow(VENDOR),
     get("machines/{id+}/components", nested::index::<Machine, Component>).can(&["component.read"]).allow(READERS),
     get("machines/{id+}/components/{child}", nested::show::<Machine, Component>)
         .can(&["component.read"])
@@ -136,6 +139,8 @@ static DEF: Def<Machine> = Def {
         Filter { name: "license", compare: Compare::Id("machines.license_id") },
         Filter { name: "group", compare: Compare::Id("machines.group_id") },
         Filter { name: "key", compare: Compare::With(filter_by_key) },
+        Filter { name: "owner", compare: Compare::With(filter_by_owner) },
+        Filter { name: "user", compare: Compare::With(filter_by_user) },
     ],
     order: &[],
     bare: false,
@@ -148,6 +153,15 @@ fn filter_by_key(cx: &Ctx, value: &QueryValue, filter: &mut Where) {
         let sql = "machines.license_id IN (SELECT id FROM licenses WHERE account_id = ? AND key = ?)";
         filter.and(sql, [cx.account.id.to_val(), Val::Text(key.to_owned())]);
     }
+}
+
+fn filter_by_owner(cx: &Ctx, value: &QueryValue, filter: &mut Where) {
+    licenses::by_user(cx, value, filter, str::to_owned, "machines.owner_id = {user}");
+}
+
+fn filter_by_user(cx: &Ctx, value: &QueryValue, filter: &mut Where) {
+    let sql = format!("machines.license_id IN ({})", licenses::OF_NAMED_USER);
+    licenses::by_user(cx, value, filter, str::to_owned, &sql);
 }
 
 impl Resource for Machine {
@@ -218,13 +232,15 @@ impl Resource for Machine {
         }
         let owner: Option<User> = change.must_exist(v, "owner", machine.owner_id)?;
         let group: Option<Group> = change.must_exist(v, "group", machine.group_id)?;
+        let owner = owner.filter(|_| change.changes(|machine| machine.owner_id));
+        if let Some(owner) = &owner {
+            change.compatible(v, "owner", owner.environment_id, owner.role == Role::Admin)?;
+        }
+        let group = group.filter(|_| change.changes(|machine| machine.group_id));
+        if let Some(group) = &group {
+            change.compatible(v, "group", group.environment_id, false)?;
+        }
         if creating {
-            if let Some(owner) = &owner {
-                change.compatible(v, "owner", owner.environment_id, owner.role == Role::Admin)?;
-            }
-            if let Some(group) = &group {
-                change.compatible(v, "group", group.environment_id, false)?;
-            }
             let args = [machine.license_id.to_val(), Val::Text(machine.fingerprint.clone())];
             if db.exists("machines WHERE license_id = ? AND fingerprint = ?", &args)? {
                 v.attribute("fingerprint", "TAKEN", "has already been taken");
@@ -246,12 +262,10 @@ impl Resource for Machine {
                 check_wider(change, policy, v)?;
             }
         }
-        let group_before = change.before.and_then(|before| before.group_id);
-        if let Some(group) = group.filter(|group| Some(group.id) != group_before) {
+        if let Some(group) = group {
             groups::check_room(db, v, &group, "machines", "machine", group.max_machines)?;
         }
-        let owner_before = change.before.and_then(|before| before.owner_id);
-        if let (Some(owner), Some((license, _))) = (owner.filter(|owner| Some(owner.id) != owner_before), &family) {
+        if let (Some(owner), Some((license, _))) = (owner, &family) {
             let args = [license.id.to_val(), owner.id.to_val()];
             let belongs = license.owner_id == Some(owner.id)
                 || db.exists("license_users WHERE license_id = ? AND user_id = ?", &args)?;
@@ -514,6 +528,18 @@ impl nested::HasOne<License> for Machine {
     fn related_id(&self, _db: &Db<'_>) -> Result<Option<Uuid>> {
         Ok(Some(self.license_id))
     }
+}
+
+impl nested::HasOne<Group> for Machine {
+    fn related_id(&self, _db: &Db<'_>) -> Result<Option<Uuid>> {
+        Ok(self.group_id)
+    }
+}
+
+/// 10 §1.12
+impl Relate<Group> for Machine {
+    const COLUMN: &'static str = "group_id";
+    const SUBJECT: Subject = Subject::New;
 }
 
 impl nested::Within<Machine> for Component {

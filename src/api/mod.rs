@@ -4,8 +4,8 @@
 //! - [`app`]: what lives as long as the server. [`context`]: what lives as long as a request.
 //! - [`dispatch`]: the order of checks (01 §5), from bytes to a signed response.
 //! - [`rate_limits`]: who is told to slow down.
-//! - [`resource`]: how a resource is declared; [`crud`], [`list`], [`nested`], [`joins`], [`validation`], [`render`], [`events`]: what
-//!   declarations give.
+//! - [`resource`]: how a resource is declared; [`crud`], [`list`], [`nested`], [`relate`], [`joins`], [`validation`], [`render`],
+//!   [`events`]: what declarations give.
 //! - one file (or folder) a resource.
 
 pub mod app;
@@ -17,6 +17,7 @@ pub mod joins;
 pub mod list;
 pub mod nested;
 pub mod rate_limits;
+pub mod relate;
 pub mod render;
 pub mod resource;
 pub mod route;
@@ -28,6 +29,7 @@ mod components;
 mod embedded;
 mod entitlements;
 mod environments;
+mod group_owners;
 mod groups;
 mod health;
 mod licenses;
@@ -62,6 +64,7 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
         passwords::ROUTES,
         products::ROUTES,
         entitlements::ROUTES,
+        groups::ROUTES,
         policies::ROUTES,
         licenses::ROUTES,
         machines::ROUTES,

@@ -7,7 +7,7 @@ use super::validation::{Change, Validation};
 use super::{crud, list, nested, tokens};
 use crate::auth::{Bearer, Letters, letters::*};
 use crate::http::error::Result;
-use crate::model::{Column as _, DistributionStrategy, Policy, Product, Role, Token};
+use crate::model::{Column as _, DistributionStrategy, License, Machine, Policy, Product, Role, Token, User};
 use crate::store::Db;
 use uuid::Uuid;
 
@@ -21,6 +21,16 @@ pub(super) const ROUTES: &[Route] = &[
     get("products/{id}/policies/{child}", nested::show::<Product, Policy>)
         .can(&["policy.read"])
         .allow(STAFF.or(E).or(P)),
+    get("products/{id}/licenses", nested::index::<Product, License>).can(&["license.read"]).allow(STAFF.or(E).or(P)),
+    get("products/{id}/licenses/{child+}", nested::show::<Product, License>)
+        .can(&["license.read"])
+        .allow(STAFF.or(E).or(P)),
+    get("products/{id}/machines", nested::index::<Product, Machine>).can(&["machine.read"]).allow(STAFF.or(E).or(P)),
+    get("products/{id}/machines/{child+}", nested::show::<Product, Machine>)
+        .can(&["machine.read"])
+        .allow(STAFF.or(E).or(P)),
+    get("products/{id}/users", nested::index::<Product, User>).can(&["user.read"]).allow(STAFF.or(E).or(P)),
+    get("products/{id}/users/{child+}", nested::show::<Product, User>).can(&["user.read"]).allow(STAFF.or(E).or(P)),
     get("products/{id}/tokens", nested::index::<Product, Token>).can(&["token.read"]).allow(STAFF.or(E).or(P)),
     get("products/{id}/tokens/{child}", nested::show::<Product, Token>).can(&["token.read"]).allow(STAFF.or(E).or(P)),
     post("products/{id}/tokens", tokens::generate_for::<Product>)
@@ -156,6 +166,34 @@ fn closed_to(product: &Product, bearer: &Bearer) -> bool {
 impl nested::Within<Product> for Policy {
     fn within(parent: &Product, filter: &mut Where) {
         filter.equals("policies.product_id", parent.id);
+    }
+}
+
+impl nested::Within<Product> for License {
+    const FILTERS: &'static [&'static str] = &["policy", "user", "suspended"];
+
+    fn within(parent: &Product, filter: &mut Where) {
+        filter.equals("licenses.product_id", parent.id);
+    }
+}
+
+impl nested::Within<Product> for Machine {
+    const FILTERS: &'static [&'static str] = &["fingerprint", "license", "user"];
+
+    fn within(parent: &Product, filter: &mut Where) {
+        filter.equals("machines.product_id", parent.id);
+    }
+}
+
+/// Those that own or are attached to a license of the product (06 §1.4).
+impl nested::Within<Product> for User {
+    const FILTERS: &'static [&'static str] = &["roles"];
+
+    fn within(parent: &Product, filter: &mut Where) {
+        let sql = "users.id IN (SELECT owner_id FROM licenses WHERE product_id = ?
+                   UNION SELECT user_id FROM license_users
+                    WHERE license_id IN (SELECT licenses.id FROM licenses WHERE product_id = ?))";
+        filter.and(sql, [parent.id.to_val(), parent.id.to_val()]);
     }
 }
 

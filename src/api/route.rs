@@ -4,7 +4,7 @@ use super::app::App;
 use super::context::Ctx;
 use super::rate_limits::Limiter;
 use crate::auth::{Access, Letters, letters};
-use crate::http::error::Result;
+use crate::http::error::{ApiError, Result};
 use crate::http::negotiate::Accepts;
 use crate::json::Json;
 use crate::store::Db;
@@ -92,6 +92,8 @@ pub enum Content {
         /// Its name.
         name: String,
     },
+    /// No success after all: what the write step did until then stays done (06 §3.4), where an `Err` takes it back.
+    Failure(Box<ApiError>),
 }
 
 impl Reply {
@@ -109,6 +111,11 @@ impl Reply {
     pub fn created(data: Json) -> Reply {
         let location = data.at(&["links", "self"]).and_then(Json::as_str).map(str::to_owned);
         Reply { status: 201, content: Content::Document(Json::obj([("data", data)])), location, then: None }
+    }
+
+    /// An error that keeps what the write step has done so far.
+    pub fn failure(error: ApiError) -> Reply {
+        Reply { status: error.status, content: Content::Failure(Box::new(error)), location: None, then: None }
     }
 
     /// No content.

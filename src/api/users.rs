@@ -3,6 +3,7 @@
 use super::context::{Ctx, Where};
 use super::crud::{self, Created};
 use super::rate_limits::Limiter;
+use super::relate::{self, Relate, Subject};
 use super::resource::{Attr, Compare, Deed, Def, Draft, Filter, Kind, Link, Rel, Resource, Stance, attributes};
 use super::route::{Auth, Outcome, Route, delete, get, patch, post};
 use super::validation::{Change, Validation};
@@ -17,6 +18,8 @@ use uuid::Uuid;
 
 /// Who may read what hangs on a user: not its licenses, and a user of role `user` only for itself (04 §1).
 const READERS: Letters = STAFF.or(E).or(P).or(UO);
+/// Its tokens: environments stop at users of role `user` (03 §10.1).
+const TOKENS: Letters = STAFF.or(E_USER).or(P).or(UO);
 const BANNERS: Letters = A.or(D).or(S).or(SU).or(P).or(E);
 /// Second factors: administrators, and everybody its own (03 §13.1).
 const FACTORS: Letters = A.or(SELF);
@@ -44,8 +47,9 @@ pub(super) const ROUTES: &[Route] = &[
     get("users/{id+}/machines", nested::index::<User, Machine>).can(&["machine.read"]).allow(READERS),
     get("users/{id+}/machines/{child+}", nested::show::<User, Machine>).can(&["machine.read"]).allow(READERS),
     get("users/{id+}/group", nested::one::<User, Group>).can(&["group.read"]).allow(READERS),
-    get("users/{id+}/tokens", nested::index::<User, Token>).can(&["token.read"]).allow(READERS),
-    get("users/{id+}/tokens/{child}", nested::show::<User, Token>).can(&["token.read"]).allow(READERS),
+    patch("users/{id+}/group", relate::put::<User, Group>).can(&["user.group.update"]).allow(A.or(D).or(S).or(E).or(P)),
+    get("users/{id+}/tokens", nested::index::<User, Token>).can(&["token.read"]).allow(TOKENS),
+    get("users/{id+}/tokens/{child}", nested::show::<User, Token>).can(&["token.read"]).allow(TOKENS),
     post("users/{id+}/tokens", tokens::generate_for::<User>).can(&["user.tokens.generate"]).allow(A.or(D).or(E).or(P)),
     get("users/{id+}/second-factors", second_factors::index).can(&["user.second-factors.read"]).allow(STAFF.or(U)),
     get("users/{id+}/second-factors/{child}", second_factors::show).can(&["user.second-factors.read"]).allow(FACTORS),
@@ -228,7 +232,8 @@ impl Resource for User {
     fn letters(&self, cx: &Ctx, _db: &Db<'_>) -> Result<Letters> {
         let bearer = &cx.subject.bearer;
         Ok(match bearer {
-            Bearer::Product(_) | Bearer::Environment(_) if self.role != Role::User => NONE,
+            Bearer::Product(_) if self.role != Role::User => NONE,
+            Bearer::Environment(_) if self.role == Role::User => E | E_USER,
             Bearer::User(user) => match (user.role == Role::User, user.id == self.id) {
                 (true, true) => U | UO | SELF,
                 (true, false) => U | UA,
@@ -251,6 +256,9 @@ impl Resource for User {
             };
         }
         let bearer = &cx.subject.bearer;
+        if matches!(bearer, Bearer::Environment(_)) && self.role != Role::User && !matches!(deed, Deed::Act) {
+            stance.letters = NONE;
+        }
         if !matches!(deed, Deed::Read | Deed::Act) {
             let sales = matches!(bearer, Bearer::User(user) if user.role == Role::SalesAgent);
             if sales && self.role != Role::User {
@@ -558,6 +566,11 @@ impl nested::Within<User> for Machine {
     fn letters_within(&self, _parent: &User, letters: Letters, cx: &Ctx, _db: &Db<'_>) -> Result<Letters> {
         Ok(of_own_product(cx, self.product_id, letters))
     }
+}
+
+impl Relate<Group> for User {
+    const COLUMN: &'static str = "group_id";
+    const SUBJECT: Subject = Subject::Parent;
 }
 
 impl nested::HasOne<Group> for User {

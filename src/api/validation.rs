@@ -135,6 +135,11 @@ pub struct Change<'a, T> {
 }
 
 impl<T: Resource> Change<'_, T> {
+    /// The record is new, or differs in this from what it was: what is checked only then (05 §5.7, 06 §3.3).
+    pub fn changes<V: PartialEq>(&self, part: impl Fn(&T) -> V) -> bool {
+        self.before.is_none_or(|before| part(before) != part(self.record))
+    }
+
     /// The rules of all attributes, in declaration order.
     pub fn attributes(&self, v: &mut Validation) {
         for attr in T::def().attributes {

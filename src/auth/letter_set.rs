@@ -51,6 +51,14 @@ pub mod letters {
     /// User of whatever role that is the record itself.
     pub const SELF: Letters = Letters(1 << 18);
 
+    /// User that owns the group.
+    pub const GO: Letters = Letters(1 << 19);
+    /// User of the group that owns some group, this one or another.
+    pub const GO_ANY: Letters = Letters(1 << 20);
+
+    /// Environment, when the user has role `user`.
+    pub const E_USER: Letters = Letters(1 << 19);
+
     /// Everybody with a role in the vendor's staff.
     pub const STAFF: Letters = Letters(0b1_1111);
     /// Nobody.

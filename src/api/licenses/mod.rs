@@ -7,6 +7,7 @@ mod validate;
 use super::context::{Ctx, Where};
 use super::joins::{self, Join};
 use super::rate_limits::Limiter;
+use super::relate::{self, Relate, Subject};
 use super::render::View;
 use super::resource::{Attr, Compare, Def, Draft, Filter, Kind, Link, Rel, Resource, Rule, attributes};
 use super::route::{Auth, Route, delete, get, patch, post};
@@ -14,11 +15,12 @@ use super::validation::{Change, Validation};
 use super::{check_out, crud, groups, list, nested, tokens};
 use crate::auth::{Bearer, Letters, letters::*, license_permissions};
 use crate::http::error::Result;
+use crate::http::query::QueryValue;
 use crate::json::Json;
 use crate::model::limits::MachineCounts;
 use crate::model::{
     Column as _, ColumnError, Entitlement, Group, KeyScheme, License, LicenseEntitlement, Machine, PermissionSet,
-    Policy, Product, Role, Token, User, license_status, limits,
+    Policy, Product, Role, Token, User, Val, license_status, limits,
 };
 use crate::store::{Db, StoreError};
 use uuid::Uuid;
@@ -60,6 +62,8 @@ pub(super) const ROUTES: &[Route] = &[
     post("licenses/{id+}/actions/check-out", check_out::license_document).can(&["license.check-out"]).allow(CHECK_OUT),
     get("licenses/{id+}/product", nested::one::<License, Product>).can(&["product.read"]).allow(READERS),
     get("licenses/{id+}/policy", nested::one::<License, Policy>).can(&["policy.read"]).allow(READERS),
+    get("licenses/{id+}/group", nested::one::<License, Group>).can(&["group.read"]).allow(READERS),
+    patch("licenses/{id+}/group", relate::put::<License, Group>).can(&["license.group.update"]).allow(CREATORS),
     get("licenses/{id+}/machines", nested::index::<License, Machine>).can(&["machine.read"]).allow(READERS),
     get("licenses/{id+}/machines/{child+}", nested::show::<License, Machine>).can(&["machine.read"]).allow(READERS),
     get("licenses/{id+}/entitlements", nested::index::<License, Entitlement>).can(&["entitlement.read"]).allow(READERS),
@@ -206,6 +210,8 @@ static DEF: Def<License> = Def {
             name: "machine",
             compare: Compare::IdSql("licenses.id IN (SELECT license_id FROM machines WHERE machines.id = ?)"),
         },
+        Filter { name: "owner", compare: Compare::With(filter_by_owner) },
+        Filter { name: "user", compare: Compare::With(filter_by_user) },
         Filter { name: "suspended", compare: Compare::Flag("licenses.suspended") },
     ],
     order: &[],
@@ -213,6 +219,36 @@ static DEF: Def<License> = Def {
     more: create::more_relationships,
     schemas: super::resource::Schemas::new(),
 };
+
+/// 08 §3.1: emails in any case.
+fn filter_by_owner(cx: &Ctx, value: &QueryValue, filter: &mut Where) {
+    by_user(cx, value, filter, |email| email.to_lowercase(), "licenses.owner_id = {user}");
+}
+
+/// 08 §3.1: a user's own scope stands in for it.
+fn filter_by_user(cx: &Ctx, value: &QueryValue, filter: &mut Where) {
+    if cx.subject.bearer.end_user().is_none() {
+        by_user(cx, value, filter, |email| email.to_lowercase(), &format!("licenses.id IN ({OF_NAMED_USER})"));
+    }
+}
+
+/// SQL that selects the licenses that the user of a filter owns or is attached to.
+pub(super) const OF_NAMED_USER: &str = "SELECT id FROM licenses WHERE owner_id = {user}
+     UNION SELECT license_id FROM license_users WHERE user_id = {user}";
+
+/// A filter that names a user by id or by email (`fold` makes the stored form of what was sent); `{user}` in `sql` is the id.
+pub(super) fn by_user(cx: &Ctx, value: &QueryValue, filter: &mut Where, fold: fn(&str) -> String, sql: &str) {
+    let Some(text) = value.as_str().filter(|text| !text.trim().is_empty()) else { return };
+    let (user, args) = match crate::model::coerce::uuid_from_text(text) {
+        Some(id) => ("?", vec![id.to_val()]),
+        None => {
+            let args = vec![cx.account.id.to_val(), Val::Text(fold(text))];
+            ("(SELECT users.id FROM users WHERE users.account_id = ? AND users.email = ?)", args)
+        }
+    };
+    let args = sql.matches("{user}").flat_map(|_| args.clone());
+    filter.and(sql.replace("{user}", user), args);
+}
 
 fn members_users(license: &License, view: &View<'_>) -> Result<Vec<Uuid>> {
     let sql = "SELECT user_id FROM license_users WHERE license_id = ? ORDER BY created_at, id";
@@ -374,17 +410,15 @@ impl Resource for License {
         let policy: Option<Policy> = change.must_exist(v, "policy", Some(license.policy_id))?;
         let group: Option<Group> = change.must_exist(v, "group", license.group_id)?;
         let owner: Option<User> = change.must_exist(v, "owner", license.owner_id)?;
-        if change.before.is_none() {
-            if let Some(policy) = &policy {
-                change.compatible(v, "policy", policy.environment_id, false)?;
-            }
-            if let Some(group) = &group {
-                change.compatible(v, "group", group.environment_id, false)?;
-            }
-            if let Some(owner) = &owner {
-                let admin = owner.role == Role::Admin;
-                change.compatible(v, "owner", owner.environment_id, admin)?;
-            }
+        if let Some(policy) = policy.as_ref().filter(|_| change.changes(|license| license.policy_id)) {
+            change.compatible(v, "policy", policy.environment_id, false)?;
+        }
+        let group = group.filter(|_| change.changes(|license| license.group_id));
+        if let Some(group) = &group {
+            change.compatible(v, "group", group.environment_id, false)?;
+        }
+        if let Some(owner) = owner.filter(|_| change.changes(|license| license.owner_id)) {
+            change.compatible(v, "owner", owner.environment_id, owner.role == Role::Admin)?;
         }
         change.attribute(v, "name");
         if change.before.is_none() {
@@ -402,8 +436,7 @@ impl Resource for License {
         }
         change.attribute(v, "metadata");
         super::resource::check_permission_set(v, license.permissions, Role::License);
-        let group_before = change.before.and_then(|before| before.group_id);
-        if let Some(group) = group.filter(|group| Some(group.id) != group_before) {
+        if let Some(group) = group {
             groups::check_room(change.db, v, &group, "licenses", "license", group.max_licenses)?;
         }
         Ok(())
@@ -420,6 +453,18 @@ impl nested::HasOne<Policy> for License {
     fn related_id(&self, _db: &Db<'_>) -> Result<Option<Uuid>> {
         Ok(Some(self.policy_id))
     }
+}
+
+impl nested::HasOne<Group> for License {
+    fn related_id(&self, _db: &Db<'_>) -> Result<Option<Uuid>> {
+        Ok(self.group_id)
+    }
+}
+
+/// 08 §1.3, §9.3
+impl Relate<Group> for License {
+    const COLUMN: &'static str = "group_id";
+    const SUBJECT: Subject = Subject::New;
 }
 
 impl nested::Within<License> for Machine {
