@@ -5,6 +5,7 @@
 
 mod check_config;
 mod logging;
+mod offline;
 mod serve;
 
 use std::io::Write;
