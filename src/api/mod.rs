@@ -27,11 +27,13 @@ mod entitlements;
 mod environments;
 mod groups;
 mod health;
+pub(crate) mod keys;
 mod licenses;
 mod machine_children;
 mod machines;
 mod me;
 mod policies;
+mod pool;
 mod processes;
 mod products;
 mod tokens;
@@ -53,6 +55,8 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
         products::ROUTES,
         entitlements::ROUTES,
         policies::ROUTES,
+        pool::ROUTES,
+        keys::ROUTES,
         licenses::ROUTES,
         machines::ROUTES,
         components::ROUTES,
