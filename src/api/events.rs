@@ -70,6 +70,18 @@ pub fn emit_with<T: super::resource::Resource>(
     Ok(Origin::of(cx).emit(db, event, resource, metadata)?)
 }
 
+/// Emits an event about a record below another one, which the log names because the request's path does (13 §1.1).
+pub fn emit_below<P: super::resource::Resource, T: super::resource::Resource>(
+    cx: &Ctx,
+    db: &Db<'_>,
+    event: &str,
+    parent: &P,
+    record: &T,
+) -> Result<()> {
+    let resource = (P::def().type_, parent.id(), Entity::environment_id(record));
+    Ok(Origin::of(cx).emit(db, event, resource, None)?)
+}
+
 #[cfg(test)]
 mod tests {
     /// Every name in the sources that looks like an event or a permission (or the head of one, as in `policy.entitlements`) is

@@ -32,12 +32,14 @@ mod environments;
 mod group_owners;
 mod groups;
 mod health;
+pub(crate) mod keys;
 mod licenses;
 mod machine_children;
 mod machines;
 mod me;
 mod passwords;
 mod policies;
+mod pool;
 mod processes;
 mod products;
 mod second_factors;
@@ -66,6 +68,8 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
         entitlements::ROUTES,
         groups::ROUTES,
         policies::ROUTES,
+        pool::ROUTES,
+        keys::ROUTES,
         licenses::ROUTES,
         machines::ROUTES,
         components::ROUTES,

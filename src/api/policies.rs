@@ -118,8 +118,6 @@ const ORDER: &[&str] = &[
     "maxUses",
     "checkInInterval",
     "checkInIntervalCount",
-    // Before the scheme, although 07 §2.9 lists it last: a pooled and encrypted policy reports it first (07 §2.2).
-    "encrypted",
     "scheme",
     "machineUniquenessStrategy",
     "machineMatchingStrategy",
@@ -139,6 +137,7 @@ const ORDER: &[&str] = &[
     "maxProcesses",
     "maxUsers",
     "overageStrategy",
+    "encrypted",
 ];
 
 static DEF: Def<Policy> = Def {
@@ -161,7 +160,7 @@ static DEF: Def<Policy> = Def {
         Rel::many("entitlements", "entitlements", "entitlements"),
     ],
     filters: &[Filter { name: "product", compare: Compare::Id("policies.product_id") }],
-    order: ORDER,
+    order: &[],
     bare: false,
     more: super::resource::no_more,
     schemas: super::resource::Schemas::new(),
@@ -243,6 +242,9 @@ impl Resource for Policy {
         } else if bad_scheme {
             v.attribute("scheme", "NOT_ALLOWED", "unsupported signing scheme");
         }
+        if bad_scheme && policy.use_pool {
+            v.attribute("scheme", "NOT_SUPPORTED", "cannot use a scheme and use a pool");
+        }
         let refused = |name: &str| change.bad.iter().any(|(n, bad)| *n == name && *bad == super::resource::Bad::Name);
         for error in crate::model::policy_rules::check(policy, cull_sent) {
             // What the strategy's own rule refused already is not looked at again.
@@ -253,6 +255,12 @@ impl Resource for Policy {
                 v.attribute(attr.json, error.suffix, error.detail);
             }
         }
+        // Errors stand where their attribute's first one does (01 §10.1). The rules of pools come last, `encrypted` first
+        // (07 §2.2): a scheme that only they refuse, because `encrypted` sets it, follows.
+        let implied =
+            policy.use_pool && policy.encrypted && policy.scheme == Some(KeyScheme::LegacyEncrypt) && !bad_scheme;
+        let order: Vec<&str> = ORDER.iter().copied().filter(|name| !(implied && *name == "scheme")).collect();
+        v.sort_by(&order);
         Ok(())
     }
 }

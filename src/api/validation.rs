@@ -149,9 +149,14 @@ impl<T: Resource> Change<'_, T> {
 
     /// The rules of one attribute (parameter name).
     pub fn attribute(&self, v: &mut Validation, name: &str) {
+        Self::check_rules(self.record, self.bad, v, name);
+    }
+
+    /// The rules of one attribute of a record, also outside of a request.
+    pub fn check_rules(record: &T, bad: &[(&'static str, Bad)], v: &mut Validation, name: &str) {
         let Some(attr) = T::def().attribute(name) else { return };
-        let bad = self.bad.iter().find(|(n, _)| *n == attr.name).map(|(_, bad)| bad);
-        let value = if attr.kind == Kind::Derived { None } else { self.record.value_of(attr.column) };
+        let bad = bad.iter().find(|(n, _)| *n == attr.name).map(|(_, bad)| bad);
+        let value = if attr.kind == Kind::Derived { None } else { record.value_of(attr.column) };
         let Some(value) = value else { return };
         let failed_before = v.errors.len();
         for rule in attr.rules {

@@ -4,7 +4,9 @@
 //! points at must be changed first; exit code 1: the program failed at its work.
 
 mod check_config;
+mod keys;
 mod logging;
+mod offline;
 mod serve;
 
 use std::io::Write;
@@ -98,6 +100,10 @@ enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
 
+    /// Fill the pools of policies with keys
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+
     /// Print the version
     Version,
 }
@@ -174,6 +180,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
         Some(Command::Serve) => serve::run(config),
         Some(Command::Config(ConfigCommand::Print)) => check_config::print(&config),
         Some(Command::Config(ConfigCommand::Check)) => check_config::check(&config),
+        Some(Command::Keys(command)) => keys::run(config, command),
         Some(Command::Version) => Ok(()),
         None => Err(CliError::Usage(
             "no command given; `keygen-lite serve` starts the server, --help lists the commands".into(),

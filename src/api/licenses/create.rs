@@ -3,6 +3,7 @@
 use super::super::context::Ctx;
 use super::super::crud;
 use super::super::events::emit;
+use super::super::pool;
 use super::super::render::{View, render};
 use super::super::resource::{Draft, Resource};
 use super::super::route::{Outcome, Reply};
@@ -12,7 +13,7 @@ use crate::crypto::license_key::{self as keys, KeyContext, KeyDataError, Scheme}
 use crate::http::error::{ApiError, Result};
 use crate::http::params::{Member, Node, linkage};
 use crate::json::{Json, Text};
-use crate::model::{Column as _, ExpirationBasis, Key, License, Policy, User, Val, license_status};
+use crate::model::{Column as _, ExpirationBasis, License, Policy, User, Val, license_status};
 use crate::store::Db;
 use uuid::Uuid;
 
@@ -190,8 +191,11 @@ fn insert(cx: &Ctx, db: &Db<'_>, created: crud::Created<License>, plan: Plan, po
         v.attribute("key", error.code_suffix(), error.detail());
     }
     if let (Plan::Pooled, Some(policy), false) = (&plan, &policy, v.failed()) {
-        match pop(db, policy)? {
-            Some(key) => license.key = key,
+        match pool::next(db, policy, pool::Taker::License)? {
+            Some(key) => {
+                db.delete(&key)?;
+                license.key = key.key;
+            }
             None => v.relationship("policy", "POOL_EMPTY", "pool is empty"),
         }
     }
@@ -237,17 +241,4 @@ fn unique_key(cx: &Ctx, db: &Db<'_>) -> Result<String> {
             return Ok(key);
         }
     }
-}
-
-/// Takes the most recently created key of the pool (07 §7).
-fn pop(db: &Db<'_>, policy: &Policy) -> Result<Option<String>> {
-    // A key that a license was given explicitly meanwhile stays in the pool (07 §8.2), but cannot be drawn.
-    let condition = "WHERE policy_id = ? AND NOT EXISTS
-         (SELECT 1 FROM licenses WHERE licenses.account_id = keys.account_id AND licenses.key = keys.key)
-         ORDER BY created_at DESC, id DESC LIMIT 1";
-    let key: Option<Key> = db.find(condition, &[policy.id.to_val()])?;
-    if let Some(key) = &key {
-        db.delete(key)?;
-    }
-    Ok(key.map(|key| key.key))
 }
