@@ -5,7 +5,7 @@ use super::context::{Ctx, Where};
 use super::embedded::{self, NewAdmin};
 use super::rate_limits::Limiter;
 use super::render::{View, relationship};
-use super::resource::{Attr, Def, Kind, Resource, Rule, attributes};
+use super::resource::{Attr, Def, Kind, Resource, attributes};
 use super::route::{Bare, Opened, Outcome, Prefix, Reply, Route, bare, delete, get, patch};
 use super::validation::{Change, Validation};
 use crate::auth::{Letters, Records, letters::*};
@@ -13,7 +13,7 @@ use crate::http::error::{ApiError, Result};
 use crate::http::negotiate::Accepts;
 use crate::http::params::{Member, Node, Schema};
 use crate::json::{Json, Text};
-use crate::model::{Account, Column as _, Time, Val, slug};
+use crate::model::{Account, Column as _, Time, User, Val, slug};
 use crate::store::Db;
 use crate::versions::Version;
 use std::sync::LazyLock;
@@ -50,7 +50,7 @@ const RELATED: &[(&str, &str)] = &[
 ];
 
 const ATTRIBUTES: &[Attr<Account>] = attributes![Account:
-    name "name" (Kind::String) .rules(&[Rule::MaxLength(slug::LONGEST)]);
+    name "name" (Kind::String);
     slug "slug" (Kind::String);
     api_version "apiVersion" (Kind::Choice(Version::NAMES)) .create(NONE);
     protected "protected" (Kind::Boolean);
@@ -91,7 +91,7 @@ impl Resource for Account {
     }
 
     fn validate(change: &Change<'_, Self>, v: &mut Validation) -> Result<()> {
-        change.attribute(v, "name");
+        check_name(change.record.name.as_deref().unwrap_or_default(), v);
         if change.before.is_none_or(|before| before.slug != change.record.slug) {
             check_slug(change.db, change.record, v)?;
         }
@@ -152,7 +152,7 @@ pub struct NewAccount {
 }
 
 /// Makes an account with its keys and administrators (05 §1.5). Slow: keys and passwords. The errors are the API's.
-pub fn found(app: &App, new: NewAccount) -> Result<Account> {
+pub fn found(app: &App, new: NewAccount) -> Result<(Account, Vec<User>)> {
     let now = Time::now();
     let id = new.id.unwrap_or_else(Uuid::now_v7);
     let Some(last) = new.admins.last() else {
@@ -172,9 +172,7 @@ pub fn found(app: &App, new: NewAccount) -> Result<Account> {
     let keys = app.make_keys(id, now);
     app.store.write_blocking(move |db| {
         let mut v = Validation::new(DEF.path, DEF.code);
-        if account.name.as_ref().is_some_and(|name| name.chars().count() > slug::LONGEST) {
-            v.attribute("name", "TOO_LONG", "is too long (maximum is 255 characters)");
-        }
+        check_name(account.name.as_deref().unwrap_or_default(), &mut v);
         if given_slug {
             check_slug(db, &account, &mut v)?;
         } else {
@@ -187,8 +185,43 @@ pub fn found(app: &App, new: NewAccount) -> Result<Account> {
         for user in &users {
             db.insert(user)?;
         }
+        Ok::<_, ApiError>((account, users))
+    })
+}
+
+/// Changes an account from the command line, by the rules of the API.
+pub fn change(
+    app: &App,
+    id: Uuid,
+    name: Option<String>,
+    slug: Option<String>,
+    protected: Option<bool>,
+    version: Option<Version>,
+) -> Result<Account> {
+    app.store.write_blocking(move |db| {
+        let mut account: Account = db.get(id, id)?.ok_or_else(|| ApiError::no_such("account", &id.to_string()))?;
+        let mut v = Validation::new(DEF.path, DEF.code);
+        if let Some(name) = name {
+            check_name(&name, &mut v);
+            account.name = Some(name);
+        }
+        if let Some(slug) = slug.filter(|slug| *slug != account.slug) {
+            account.slug = slug;
+            check_slug(db, &account, &mut v)?;
+        }
+        v.finish()?;
+        account.protected = protected.unwrap_or(account.protected);
+        account.api_version = version.map_or(account.api_version, |version| version.name().to_owned());
+        account.updated_at = Time::now();
+        db.update(&account)?;
         Ok::<_, ApiError>(account)
     })
+}
+
+fn check_name(name: &str, v: &mut Validation) {
+    if name.chars().count() > slug::LONGEST {
+        v.attribute("name", "TOO_LONG", "is too long (maximum is 255 characters)");
+    }
 }
 
 /// A derived slug that is taken: another one for those of a public mail provider, refused for others (05 §1.5).
@@ -252,7 +285,7 @@ fn create(_app: &App, _db: &Db<'_>, request: Bare) -> Result<Opened> {
         admins: embedded::read(&params)?,
     };
     Ok(Opened::Blocking(Box::new(move |app| {
-        let account = found(app, new)?;
+        let (account, _) = found(app, new)?;
         let keys = app.store.read(|db| app.keys(db, account.id).map_err(ApiError::internal))?;
         Ok(Reply::created(document(&account, &keys)))
     })))

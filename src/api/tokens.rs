@@ -587,6 +587,23 @@ fn with_secret(cx: &Ctx, db: &Db<'_>, token: &Token, secret: String) -> Result<J
     Ok(data)
 }
 
+/// Makes a token of a user from the command line; gives its secret.
+pub fn mint(app: &super::App, user: &User, name: &str) -> Result<String> {
+    let keys = app.store.read(|db| app.keys(db, user.account_id).map_err(ApiError::internal))?;
+    let holder = Holder::User(Box::new(user.clone()));
+    let secret = secrets::generate_token(holder.kind());
+    let mut token = Token::new(Uuid::now_v7(), user.account_id, user.environment_id, Time::now());
+    token.name = Some(name.to_owned());
+    (token.bearer_type, token.bearer_id) = holder.reference();
+    token.permissions = PermissionSet::wildcard();
+    token.digest = secrets::digest(&keys.secret_key, &secret);
+    if user.role == Role::User {
+        token.expires_at = Some(default_expiry(token.created_at));
+    }
+    app.store.write_blocking(move |db| Ok::<_, ApiError>(db.insert(&token)?))?;
+    Ok(secret)
+}
+
 /// Ends all tokens of a user but one (03 §10.9).
 pub(super) fn revoke_all(db: &Db<'_>, user: Uuid, except: Option<Uuid>) -> Result<()> {
     let except = except.unwrap_or(Uuid::nil());

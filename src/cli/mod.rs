@@ -3,11 +3,13 @@
 //! Whatever goes wrong is one line on standard error. Exit code 2: the command line, the configuration or what it
 //! points at must be changed first; exit code 1: the program failed at its work.
 
+mod account;
 mod check_config;
 mod keys;
 mod logging;
 mod offline;
 mod serve;
+mod user;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -100,6 +102,14 @@ enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
 
+    /// Show, make, change or delete accounts
+    #[command(subcommand)]
+    Account(account::AccountCommand),
+
+    /// Let users in again: passwords, tokens, second factors
+    #[command(subcommand)]
+    User(user::UserCommand),
+
     /// Fill the pools of policies with keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -180,6 +190,8 @@ fn run(cli: Cli) -> Result<(), CliError> {
         Some(Command::Serve) => serve::run(config),
         Some(Command::Config(ConfigCommand::Print)) => check_config::print(&config),
         Some(Command::Config(ConfigCommand::Check)) => check_config::check(&config),
+        Some(Command::Account(command)) => account::run(config, command),
+        Some(Command::User(command)) => user::run(config, command),
         Some(Command::Keys(command)) => keys::run(config, command),
         Some(Command::Version) => Ok(()),
         None => Err(CliError::Usage(

@@ -7,6 +7,7 @@ use crate::api::app::find_account;
 use crate::cli::CliError;
 use crate::config::Config;
 use crate::crypto::master_key::derive_master_key;
+use crate::http::error::{ApiError, Source};
 use crate::model::Account;
 use crate::server::StartError;
 use crate::store::{Store, StoreError};
@@ -40,4 +41,21 @@ pub fn account(app: &App, name: Option<&str>) -> Result<Account, CliError> {
             (None, None) => "there is no default account: name one with --account".to_owned(),
         })
     })
+}
+
+/// The database failed.
+pub fn failed(error: StoreError) -> CliError {
+    CliError::Runtime(error.to_string())
+}
+
+/// What the API would have refused, as one line: `slug has already been taken`.
+pub fn refused(error: ApiError) -> CliError {
+    if let Some(cause) = error.internal {
+        return CliError::Runtime(cause);
+    }
+    let line = |error: &crate::http::error::ErrorObject| match &error.source {
+        Some(Source::Pointer(pointer)) => format!("{} {}", pointer.rsplit('/').next().unwrap_or(""), error.detail),
+        _ => error.detail.to_string(),
+    };
+    CliError::Usage(error.errors.iter().map(line).collect::<Vec<_>>().join("; "))
 }
