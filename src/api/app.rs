@@ -70,7 +70,8 @@ impl App {
     /// Builds the router and the caches.
     pub fn new(config: Config, store: Arc<Store>, master_key: Option<[u8; 32]>) -> App {
         let mut router = Router::default();
-        let served = |route: &&Route| !route.multi || config.accounts.mode == Mode::Multi;
+        let accounts = &config.accounts;
+        let served = |route: &&Route| !route.multi || (accounts.mode == Mode::Multi && accounts.registration);
         for route in super::routes().filter(served) {
             register(&mut router, route);
         }

@@ -179,7 +179,7 @@ pub struct Route {
     pub prefix: Prefix,
     /// `PUT` does the same (01 §2.4).
     pub put: bool,
-    /// Exists in multi mode only (D3).
+    /// Exists in multi mode with open registration only (D3).
     pub multi: bool,
     /// Answers without account and bearer (`ping`, `POST /v1/accounts`); `handler` is not used then.
     pub open: Option<Open>,
@@ -292,7 +292,7 @@ impl Route {
         self
     }
 
-    /// Exists in multi mode only (D3).
+    /// Exists in multi mode with open registration only (D3).
     pub const fn multi(mut self) -> Route {
         self.multi = true;
         self

@@ -160,6 +160,8 @@ settings! {
         mode: Mode = "single";
         /// UUID or slug of the account of paths that name none; empty: the oldest in single mode, none in multi mode.
         default_account: Option<String> = "", check text(account);
+        /// Whether anybody may make accounts in multi mode; otherwise only `keygen-lite account create` does.
+        registration: bool = true;
     }
     /// Where data is kept.
     [database] DatabaseConfig {
@@ -263,6 +265,7 @@ mod tests {
         assert_eq!([limits.client_30s, limits.client_5m, limits.server_30s, limits.server_5m], [0; 4]);
         assert_eq!(config.accounts.mode, Mode::Single); // D3
         assert_eq!(config.accounts.default_account, None);
+        assert!(config.accounts.registration); // D3
         assert_eq!(config.database.path, Path::new("keygen-lite.db"));
         assert!(config.database.load_master_key().unwrap().is_none());
         assert_eq!(config.bootstrap.account_slug, "default");
