@@ -3,8 +3,8 @@
 //! - [`route`]: what a route line says; [`routes`] gathers the lines of all resources.
 //! - [`app`]: what lives as long as the server. [`context`]: what lives as long as a request.
 //! - [`dispatch`]: the order of checks (01 §5), from bytes to a signed response.
-//! - [`resource`]: how a resource is declared; [`crud`], [`list`], [`nested`], [`relate`], [`joins`], [`validation`], [`render`],
-//!   [`events`]: what declarations give.
+//! - [`resource`]: how a resource is declared; [`crud`], [`list`], [`nested`], [`joins`], [`validation`], [`render`], [`events`]: what
+//!   declarations give. [`relate`]: setting to-one relationships.
 //! - one file (or folder) a resource.
 
 pub mod app;
