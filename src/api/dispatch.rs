@@ -142,7 +142,6 @@ impl App {
         }
         loop {
             match progress {
-                Progress::Done(Reply { content: Content::Failure(error), .. }) => return Err(*error),
                 Progress::Done(mut reply) => {
                     if let Some(then) = reply.then.take() {
                         then(self);
@@ -181,7 +180,10 @@ impl App {
     async fn step(&self, cx: Box<Ctx>, outcome: Outcome) -> Result<Progress> {
         match outcome {
             Outcome::Reply(reply) => Ok(Progress::Done(reply)),
-            Outcome::Write(work) => self.store.write(move |db| work(&cx, db)).await.map(Progress::Done),
+            Outcome::Write(work) => match self.store.write(move |db| work(&cx, db)).await? {
+                Reply { content: Content::Failure(error), .. } => Err(*error),
+                reply => Ok(Progress::Done(reply)),
+            },
             Outcome::Blocking(work) => {
                 let _permit = turn(&self.slow).await?;
                 tokio::task::spawn_blocking(move || {
@@ -508,7 +510,7 @@ impl App {
             response.header("location", &format!("{base}{path}"));
         }
         match reply.content {
-            // `answer` has made an error of a failure.
+            // `step` has made an error of a failure.
             Content::Empty | Content::Failure(_) => response,
             Content::Document(mut document) => {
                 if version < Version::CURRENT {

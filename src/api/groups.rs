@@ -134,6 +134,8 @@ impl Member for Machine {
 
 /// 06 §3.5
 impl<M: Member> nested::Within<Group> for M {
+    const ROUTE_ONLY: bool = true;
+
     fn within(parent: &Group, filter: &mut Where) {
         filter.equals(&format!("{}.group_id", M::TABLE), parent.id);
     }

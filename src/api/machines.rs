@@ -3,12 +3,11 @@
 use super::components;
 use super::context::{Ctx, Where};
 use super::events::emit;
-use super::relate::{self, Relate, Subject};
 use super::render::{View, render};
 use super::resource::{Attr, Compare, Def, Draft, Filter, Kind, Link, Rel, Resource, Rule, attributes};
 use super::route::{Outcome, Reply, Route, delete, get, patch, post};
 use super::validation::{Change, Validation};
-use super::{check_out, crud, groups, licenses, list, nested};
+use super::{check_out, crud, groups, licenses, list, nested, relate};
 use crate::auth::{Bearer, Letters, Records, letters::*};
 use crate::http::error::{ApiError, Result};
 use crate::http::params::Member;
@@ -537,9 +536,9 @@ impl nested::HasOne<Group> for Machine {
 }
 
 /// 10 §1.12
-impl Relate<Group> for Machine {
+impl relate::Relate<Group> for Machine {
     const COLUMN: &'static str = "group_id";
-    const SUBJECT: Subject = Subject::New;
+    const SUBJECT: relate::Subject = relate::Subject::New;
 }
 
 impl nested::Within<Machine> for Component {

@@ -4,8 +4,8 @@
 //! - [`app`]: what lives as long as the server. [`context`]: what lives as long as a request.
 //! - [`dispatch`]: the order of checks (01 §5), from bytes to a signed response.
 //! - [`rate_limits`]: who is told to slow down.
-//! - [`resource`]: how a resource is declared; [`crud`], [`list`], [`nested`], [`relate`], [`joins`], [`validation`], [`render`],
-//!   [`events`]: what declarations give.
+//! - [`resource`]: how a resource is declared; [`crud`], [`list`], [`nested`], [`joins`], [`validation`], [`render`], [`events`]: what
+//!   declarations give. [`relate`]: setting to-one relationships.
 //! - one file (or folder) a resource.
 
 pub mod app;

@@ -20,6 +20,8 @@ pub trait Within<Parent>: Resource {
     const FILTERS: &'static [&'static str] = &[];
     /// A member is looked up by its UUID only, whatever its alias (01 §2.3).
     const BY_ID_ONLY: bool = false;
+    /// The route's permission is enough, whatever more the child's own routes ask for (`admin.read`, 04 §1).
+    const ROUTE_ONLY: bool = false;
 
     /// Hides from the list what the bearer may not see; `letters`: what it is to the parent.
     fn hide(cx: &Ctx, _letters: Letters, filter: &mut Where) {
@@ -49,7 +51,8 @@ pub fn index<P: Resource, C: Within<P>>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome
     C::within(&parent, &mut filter);
     let listed = list::select::<C>(cx, db, filter, |name| C::FILTERS.contains(&name))?;
     let records = Ctx::environments_of(&listed.records);
-    let stance = Stance { letters, ..C::stance_of_page(&listed.records, cx) };
+    let stance = if C::ROUTE_ONLY { letters.into() } else { C::stance_of_page(&listed.records, cx) };
+    let stance = Stance { letters, ..stance };
     cx.authorize(of_parent(&parent), records, stance)?;
     list::reply(cx, db, listed)
 }
@@ -64,7 +67,8 @@ pub fn show<P: Resource, C: Within<P>>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome>
     }
     let child: C = find_within(cx, db, cx.param("child"), filter)?;
     let letters = child.letters_within(&parent, parent.letters(cx, db)?, cx, db)?;
-    let stance = Stance { letters, ..child.stance(Deed::Read, cx, db)? };
+    let stance = if C::ROUTE_ONLY { letters.into() } else { child.stance(Deed::Read, cx, db)? };
+    let stance = Stance { letters, ..stance };
     cx.authorize(of_parent(&parent), Ctx::environment_of(&child), stance)?;
     Ok(Outcome::Reply(show_reply(cx, db, &child)?))
 }

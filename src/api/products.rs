@@ -188,6 +188,7 @@ impl nested::Within<Product> for Machine {
 /// Those that own or are attached to a license of the product (06 §1.4).
 impl nested::Within<Product> for User {
     const FILTERS: &'static [&'static str] = &["roles"];
+    const ROUTE_ONLY: bool = true;
 
     fn within(parent: &Product, filter: &mut Where) {
         let sql = "users.id IN (SELECT owner_id FROM licenses WHERE product_id = ?

@@ -115,7 +115,7 @@ impl Reply {
 
     /// An error that keeps what the write step has done so far.
     pub fn failure(error: ApiError) -> Reply {
-        Reply { status: error.status, content: Content::Failure(Box::new(error)), location: None, then: None }
+        Reply { content: Content::Failure(Box::new(error)), ..Reply::empty(500) }
     }
 
     /// No content.

@@ -22,6 +22,7 @@ mod machines;
 mod policies;
 mod processes;
 mod products;
+mod products_nested;
 mod protocol;
 mod rate_limits;
 mod signatures;

@@ -7,12 +7,11 @@ mod validate;
 use super::context::{Ctx, Where};
 use super::joins::{self, Join};
 use super::rate_limits::Limiter;
-use super::relate::{self, Relate, Subject};
 use super::render::View;
 use super::resource::{Attr, Compare, Def, Draft, Filter, Kind, Link, Rel, Resource, Rule, attributes};
 use super::route::{Auth, Route, delete, get, patch, post};
 use super::validation::{Change, Validation};
-use super::{check_out, crud, groups, list, nested, tokens};
+use super::{check_out, crud, groups, list, nested, relate, tokens};
 use crate::auth::{Bearer, Letters, letters::*, license_permissions};
 use crate::http::error::Result;
 use crate::http::query::QueryValue;
@@ -462,9 +461,9 @@ impl nested::HasOne<Group> for License {
 }
 
 /// 08 §1.3, §9.3
-impl Relate<Group> for License {
+impl relate::Relate<Group> for License {
     const COLUMN: &'static str = "group_id";
-    const SUBJECT: Subject = Subject::New;
+    const SUBJECT: relate::Subject = relate::Subject::New;
 }
 
 impl nested::Within<License> for Machine {
