@@ -303,12 +303,12 @@ fn one_that_dies_leaves_nothing() {
     let mut server = Server::start();
     let policy = pooled(&server.admin());
     std::fs::write(server.directory.path().join("many.txt"), many("DYING", 60_000)).unwrap();
-    let mut import = start(&server, &policy, "many.txt");
+    let mut dying = start(&server, &policy, "many.txt");
     let mut line = String::new();
-    BufReader::new(import.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(dying.stderr.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "10000 of 60000 keys\n");
-    import.kill().unwrap();
-    import.wait().unwrap();
+    dying.kill().unwrap();
+    dying.wait().unwrap();
     assert_eq!(number(&server, KEYS), 0);
     // the server goes on, now and after a restart
     server.admin().product();
