@@ -108,12 +108,16 @@ enum Scenario {
     Activate,
     /// `GET licenses?limit=100` as administrator.
     List,
+    /// `POST keys` as administrator; durable.
+    Keys,
 }
 
 /// What requests are made of.
 struct World {
     token: String,
     licenses: Vec<License>,
+    /// A policy with a pool.
+    pool: String,
 }
 
 struct License {
@@ -142,7 +146,8 @@ impl Memory {
 }
 
 impl Scenario {
-    const ALL: &[Scenario] = &[Scenario::ValidateKey, Scenario::ValidateId, Scenario::Activate, Scenario::List];
+    const ALL: &[Scenario] =
+        &[Scenario::ValidateKey, Scenario::ValidateId, Scenario::Activate, Scenario::List, Scenario::Keys];
 
     fn name(self) -> &'static str {
         match self {
@@ -150,6 +155,7 @@ impl Scenario {
             Scenario::ValidateId => "validate by id, license auth",
             Scenario::Activate => "activate + deactivate",
             Scenario::List => "list 100 licenses",
+            Scenario::Keys => "create keys",
         }
     }
 
@@ -167,6 +173,14 @@ impl Scenario {
             }
             Scenario::List => {
                 (call("GET", "/licenses?limit=100", &format!("Bearer {}", world.token), String::new()), 200)
+            }
+            Scenario::Keys => {
+                let body = json!({ "data": {
+                    "type": "keys",
+                    "attributes": { "key": format!("{:016X}{:016X}", memory.next(), memory.next()) },
+                    "relationships": { "policy": { "data": { "type": "policies", "id": world.pool } } },
+                } });
+                (call("POST", "/keys", &format!("Bearer {}", world.token), body.to_string()), 201)
             }
             Scenario::Activate => match memory.machine.take() {
                 Some((machine, at)) => {
@@ -472,7 +486,7 @@ fn seed(runtime: &tokio::runtime::Runtime, program: &Path, directory: &Path) -> 
         if e.to_string().contains("first answer") { Ok(()) } else { Err(e) }
     })?;
     let token = std::fs::read_to_string(directory.join("token"))?.trim().to_owned();
-    let licenses = runtime.block_on(async {
+    let (licenses, pool) = runtime.block_on(async {
         let mut sender = connect(server.port).await?;
         let authorization = format!("Bearer {token}");
         let mut create = async |type_: &str, attributes: Value, related: Option<(&str, &str)>| -> Result<License> {
@@ -502,9 +516,11 @@ fn seed(runtime: &tokio::runtime::Runtime, program: &Path, directory: &Path) -> 
             let attributes = json!({ "name": format!("License {number}") });
             licenses.push(create("licenses", attributes, Some(("policy", &policy.id))).await?);
         }
-        Ok::<_, Oops>(licenses)
+        let attributes = json!({ "name": "Pooled", "usePool": true });
+        let pool = create("policies", attributes, Some(("product", &product.id))).await?.id;
+        Ok::<_, Oops>((licenses, pool))
     })?;
-    Ok((server, World { token, licenses }))
+    Ok((server, World { token, licenses, pool }))
 }
 
 /// Starts the server on the existing database again and again; the last one stays.

@@ -1,7 +1,7 @@
-//! Policies (07 §1–§5); their entitlements are in `entitlements`.
+//! Policies (07 §2, §3): documents, attributes, errors. Who may is in `policy_access`, what changes do to licenses in
+//! `policy_effects`, their entitlements in `entitlements`, their pools in `pools`.
 
 use crate::authentication::*;
-use crate::authorization::*;
 use crate::products::*;
 use crate::protocol::{ZERO, rows};
 use crate::support::*;
@@ -63,7 +63,7 @@ fn writable(attributes: &Value, update: bool) -> Value {
 }
 
 /// The body that creates a policy.
-fn of(product: &Value, attributes: Value) -> Value {
+pub fn of(product: &Value, attributes: Value) -> Value {
     json!({ "data": { "type": "policies", "attributes": attributes, "relationships": { "product": link(product) } } })
 }
 
@@ -360,6 +360,112 @@ fn attributes_are_checked() {
     assert_eq!((answer.status, answer.errors()), (422, expected.map(str::to_owned).to_vec()));
 }
 
+// 07 §2: types are never converted, bounds belong to what they bound, and what is fixed at creation cannot be sent again
+#[test]
+fn types_and_bounds() {
+    let server = Server::start();
+    let admin = server.admin();
+    let product = admin.product();
+    let path = format!("policies/{}", id(&admin.policy(&product, json!({ "floating": true }))));
+    let create_only = ["usePool", "scheme", "encrypted"];
+    for (name, value) in writable(&others(), false).as_object().unwrap() {
+        let (expected, wrong) = match value {
+            Value::Bool(_) => ("boolean", vec![json!("true"), json!(1), json!([true])]),
+            Value::Number(_) => ("integer", vec![json!("1"), json!(1.5), json!(true), json!({ "a": 1 })]),
+            Value::String(_) => ("string", vec![json!(1), json!(false), json!(["TOKEN"])]),
+            _ => ("object", vec![json!("{}"), json!(1), json!([1])]),
+        };
+        for value in wrong {
+            let received = match &value {
+                Value::Number(number) if number.is_i64() => "integer",
+                Value::Number(_) => "float",
+                Value::String(_) => "string",
+                Value::Bool(_) => "boolean",
+                Value::Array(_) => "array",
+                _ => "object",
+            };
+            let mut attributes = json!({ "name": "x" });
+            attributes[name] = value.clone();
+            let error = format!("type mismatch (received {received} expected {expected})|-|/data/attributes/{name}");
+            assert_eq!(
+                admin.post("policies", of(&product, attributes)).error(),
+                format!("400 {error}"),
+                "create {name}"
+            );
+            let answer = admin.patch(&path, body("policies", json!({ name: value })));
+            if create_only.contains(&name.as_str()) {
+                assert_eq!(answer.error(), format!("400 unpermitted parameter|-|/data/attributes/{name}"));
+            } else {
+                assert_eq!(answer.error(), format!("400 {error}"), "update {name}");
+            }
+        }
+    }
+    for name in create_only.into_iter().chain(["created", "updated", "id"]) {
+        let expected = format!("400 unpermitted parameter|-|/data/attributes/{name}");
+        assert_eq!(admin.patch(&path, body("policies", json!({ name: null }))).error(), expected);
+    }
+    let most = 2_147_483_647i64;
+    for (name, values) in [
+        ("duration", &[86_400, most][..]),
+        ("maxMachines", &[1, most]),
+        ("maxProcesses", &[1, most]),
+        ("maxUsers", &[1, most]),
+        ("maxCores", &[1, most]),
+        ("maxMemory", &[1, i64::MAX]),
+        ("maxDisk", &[1, i64::MAX]),
+        ("maxUses", &[0, most]),
+        ("heartbeatDuration", &[60, most]),
+        ("checkInIntervalCount", &[1, 365]),
+    ] {
+        for value in values {
+            let attributes = json!({ "requireCheckIn": true, "checkInInterval": "year", "checkInIntervalCount": 2 });
+            let mut attributes = if name.starts_with("checkIn") { attributes } else { json!({}) };
+            attributes[name] = json!(value);
+            let updated = admin.patch(&path, body("policies", attributes)).ok(200);
+            assert_eq!(updated["data"]["attributes"][name], *value);
+        }
+    }
+    // every scheme; `encrypted` belongs to one of them, and a pool to none (§2.2)
+    for scheme in [
+        "RSA_2048_PKCS1_ENCRYPT",
+        "RSA_2048_PKCS1_SIGN",
+        "RSA_2048_PKCS1_PSS_SIGN",
+        "RSA_2048_JWT_RS256",
+        "RSA_2048_PKCS1_SIGN_V2",
+        "RSA_2048_PKCS1_PSS_SIGN_V2",
+        "ED25519_SIGN",
+        "ECDSA_P256_SIGN",
+    ] {
+        let made = admin.policy(&product, json!({ "scheme": scheme, "encrypted": false }));
+        assert_eq!((&made["attributes"]["scheme"], &made["attributes"]["encrypted"]), (&json!(scheme), &json!(false)));
+    }
+    let encrypted = "cannot be encrypted and use a pool|ENCRYPTED_NOT_SUPPORTED|/data/attributes/encrypted";
+    let schemed = "cannot use a scheme and use a pool|SCHEME_NOT_SUPPORTED|/data/attributes/scheme";
+    let signing = "unsupported signing scheme|SCHEME_NOT_ALLOWED|/data/attributes/scheme";
+    let legacy = "unsupported encryption scheme (scheme must be LEGACY_ENCRYPT for legacy encrypted policies)|SCHEME_NOT_ALLOWED|/data/attributes/scheme";
+    let overage = "unsupported overage strategy|OVERAGE_STRATEGY_NOT_ALLOWED|/data/attributes/overageStrategy";
+    // errors stand where their attribute's first one does (§2.9, 01 §10.1): the scheme's own before the pool's
+    for (attributes, expected) in [
+        (json!({ "encrypted": true }), vec![encrypted, schemed]),
+        (json!({ "encrypted": true, "scheme": "LEGACY_ENCRYPT" }), vec![encrypted, schemed]),
+        (json!({ "scheme": "X" }), vec![signing, schemed]),
+        (json!({ "scheme": "X", "encrypted": true }), vec![legacy, schemed, encrypted]),
+        (json!({ "scheme": "ED25519_SIGN", "encrypted": true }), vec![legacy, schemed, encrypted]),
+        (json!({ "scheme": "ED25519_SIGN", "overageStrategy": "X" }), vec![schemed, overage]),
+        (json!({ "encrypted": true, "overageStrategy": "X" }), vec![overage, encrypted, schemed]),
+    ] {
+        let mut pooled = attributes.clone();
+        pooled["name"] = json!("x");
+        pooled["usePool"] = json!(true);
+        let answer = admin.post("policies", of(&product, pooled));
+        assert_eq!(
+            (answer.status, answer.errors()),
+            (422, expected.into_iter().map(str::to_owned).collect()),
+            "{attributes}"
+        );
+    }
+}
+
 // 07 §1.1, §2.2, §2.9
 #[test]
 fn bodies_and_the_order_of_errors() {
@@ -400,11 +506,6 @@ fn bodies_and_the_order_of_errors() {
         (of(&product, json!({})), "422 can't be blank|NAME_MISSING|/data/attributes/name"),
         (of(&product, json!({ "name": null })), "422 can't be blank|NAME_MISSING|/data/attributes/name"),
         (chosen, "400 unpermitted parameter|-|/data/id"),
-        // two of the pool, the one on `encrypted` first (§2.2)
-        (
-            of(&product, json!({ "name": "x", "usePool": true, "encrypted": true })),
-            "422 cannot be encrypted and use a pool|ENCRYPTED_NOT_SUPPORTED|/data/attributes/encrypted; cannot use a scheme and use a pool|SCHEME_NOT_SUPPORTED|/data/attributes/scheme",
-        ),
     ] {
         assert_eq!(outcome(&admin.post("policies", body.clone())), expected, "{body}");
     }
@@ -503,151 +604,4 @@ fn defaults_depend_on_each_other() {
     assert_eq!(make(json!({}))["attributes"]["protected"], true);
     assert_eq!(make(json!({ "protected": false }))["attributes"]["protected"], false);
     assert_eq!(admin.get(&node_locked).ok(200)["data"]["attributes"]["protected"], false);
-}
-
-// 07 §1, §1.1
-#[test]
-fn who_may() {
-    let cast = Cast::new(json!({}));
-    let admin = cast.client("A");
-    let path = format!("policies/{}", id(&cast.policy));
-    let create = of(&cast.product, json!({ "name": "x" }));
-    let update = body("policies", json!({ "name": "y" }));
-    let expected = "ok: A D S P; 401: X; 403: Su R L Uo Um Ua P2 L2 U";
-    assert_eq!(cast.outcome(|c| c.post("policies", create.clone())), expected);
-    let unknown = of(&json!({ "type": "products", "id": ZERO }), json!({ "name": "x" }));
-    let expected = "401: X; 403: Su R P L Uo Um Ua P2 L2 U; 422: A D S";
-    assert_eq!(cast.outcome(|c| c.post("policies", unknown.clone())), expected);
-    assert_eq!(cast.outcome(|c| c.get("policies")), "ok: A D S Su R P P2; 401: X; 403: L Uo Um Ua L2 U");
-    let sees = "ok: A D S Su R P; 401: X; 403: L Uo Um Ua; 404: P2 L2 U";
-    assert_eq!(cast.outcome(|c| c.get(&path)), sees);
-    let writes = "ok: A D S P; 401: X; 403: Su R L Uo Um Ua; 404: P2 L2 U";
-    assert_eq!(cast.outcome(|c| c.patch(&path, update.clone())), writes);
-    let fresh = || format!("policies/{}", id(&admin.policy(&cast.product, json!({}))));
-    let expected = "ok: A D P; 401: X; 403: S Su R; 404: L Uo Um Ua P2 L2 U";
-    assert_eq!(cast.outcome(|c| c.delete(&fresh())), expected);
-    let license = format!("{path}/licenses/{}", id(&cast.license));
-    let by_key = format!("{path}/licenses/{}", key(&cast.license));
-    for nested in [&format!("{path}/product"), &format!("{path}/licenses"), &license, &by_key] {
-        assert_eq!(cast.outcome(|c| c.get(nested)), sees, "{nested}");
-    }
-    // with every permission
-    cast.grant_everything();
-    assert_eq!(cast.outcome(|c| c.get(&path)), "ok: A D S Su R P L Uo Um Ua; 401: X; 404: P2 L2 U");
-    assert_eq!(cast.outcome(|c| c.get("policies")), "ok: A D S Su R P L Uo Um Ua P2 L2 U; 401: X");
-    assert_eq!(cast.client("U").get("policies").ok(200)["data"], json!([]));
-    for name in ["L", "Uo", "Ua"] {
-        let seen = cast.client(name).get("policies").ok(200)["data"].clone();
-        assert_eq!((seen.as_array().unwrap().len(), &seen[0]["id"]), (1, &cast.policy["id"]), "{name}");
-    }
-    for nested in [&format!("{path}/product"), &format!("{path}/licenses"), &license] {
-        assert_eq!(cast.outcome(|c| c.get(nested)), sees, "{nested}");
-    }
-    assert_eq!(cast.outcome(|c| c.patch(&path, update.clone())), writes);
-    for name in ["L", "Uo", "S"] {
-        assert_eq!(cast.client(name).delete(&path).status, 403, "{name}");
-    }
-    // a license's list is its one policy or nothing
-    for (query, status) in [
-        (format!("product={}", id(&cast.product)), 200),
-        (format!("product={ZERO}"), 403),
-        ("page[number]=1&page[size]=1".to_owned(), 200),
-        ("page[number]=2&page[size]=1".to_owned(), 403),
-    ] {
-        assert_eq!(cast.client("L").get(&format!("policies?{query}")).status, status, "{query}");
-    }
-    // create: 400 before 403; update: 403 before 400
-    let nonsense = of(&cast.product, json!({ "nope": 1 }));
-    assert_eq!(cast.outcome(|c| c.post("policies", nonsense.clone())), "400: A D S Su R P L Uo Um Ua P2 L2 U; 401: X");
-    let nonsense = body("policies", json!({ "nope": 1 }));
-    let expected = "400: A D S P; 401: X; 403: Su R L Uo Um Ua; 404: P2 L2 U";
-    assert_eq!(cast.outcome(|c| c.patch(&path, nonsense.clone())), expected);
-}
-
-// 07 §1.1, 05 §5.6, §5.7
-#[test]
-fn environments_of_new_policies() {
-    let server = Server::start();
-    let (iso, pre) = (environment(&server, "iso", "ISOLATED"), environment(&server, "pre", "SHARED"));
-    let global = server.admin();
-    let inside = |environment: &Value, code: &str| {
-        server.token(&token_in(&server, environment, Some(id(environment)))).environment(code)
-    };
-    let (isolated, shared) = (inside(&iso, "iso"), inside(&pre, "pre"));
-    let (g, i, s) = (global.product(), isolated.product(), shared.product());
-    let foreign = format!("403 {}|-|-", forbidden("record environment is not compatible with the current environment"));
-    let incompatible =
-        "422 must be compatible with product environment|ENVIRONMENT_NOT_ALLOWED|/data/relationships/environment";
-    for (client, product, expected) in [
-        (&global, &g, Ok(&json!(null))),
-        (&global, &i, Err(foreign.as_str())),
-        (&global, &s, Err(&foreign)),
-        (&isolated, &i, Ok(&iso["id"])),
-        (&isolated, &g, Err(incompatible)),
-        (&isolated, &s, Err(incompatible)),
-        (&shared, &s, Ok(&pre["id"])),
-        (&shared, &g, Ok(&pre["id"])),
-        (&shared, &i, Err(incompatible)),
-    ] {
-        let answer = client.post("policies", of(product, json!({ "name": "x" })));
-        match expected {
-            Ok(id) => {
-                let made = answer.ok(201)["data"]["relationships"]["environment"]["data"].clone();
-                assert_eq!(made.get("id").unwrap_or(&Value::Null), id);
-            }
-            Err(expected) => assert_eq!(answer.error(), expected),
-        }
-    }
-}
-
-// 07 §4, §5: what a change of a policy does to its licenses, and what goes with it
-#[test]
-fn licenses_follow_their_policy() {
-    let cast = Cast::new(json!({ "floating": true, "maxMachines": 3, "maxUses": 7 }));
-    let (server, admin) = (&cast.server, cast.client("A"));
-    let path = format!("policies/{}", id(&cast.policy));
-    let own = admin.license(&cast.policy, json!({ "maxMachines": 9, "protected": false }));
-    let attributes =
-        |license: &Value| admin.get(&format!("licenses/{}", id(license))).ok(200)["data"]["attributes"].clone();
-    let before = attributes(&own);
-    let update = json!({
-        "strict": true, "maxMachines": 5, "maxUses": null, "maxCores": 8, "maxMemory": 9, "maxDisk": 10, "maxUsers": 11,
-        "maxProcesses": 12, "requireHeartbeat": true, "requireCheckIn": true, "checkInInterval": "day",
-        "checkInIntervalCount": 1, "protected": true, "duration": 86_400, "name": "new", "metadata": { "a": 1 }
-    });
-    admin.patch(&path, body("policies", update)).ok(200);
-    let mut expected = before;
-    for (name, value) in json!({
-        "strict": true, "maxUses": null, "maxCores": 8, "maxMemory": 9, "maxDisk": 10, "maxUsers": 11,
-        "maxProcesses": 12, "requireHeartbeat": true, "requireCheckIn": true
-    })
-    .as_object()
-    .unwrap()
-    {
-        expected[name] = value.clone();
-    }
-    assert_eq!(attributes(&own).to_string(), expected.to_string(), "override, expiry and protection stay");
-    assert_eq!(
-        (&expected["maxMachines"], &expected["lastCheckIn"], &expected["nextCheckIn"]),
-        (&json!(9), &json!(null), &json!(null))
-    );
-    assert_eq!(attributes(&cast.license)["maxMachines"], 5);
-    assert_eq!(events_of(server, &own), "license.created");
-    let new = admin.license(&cast.policy, json!({}));
-    assert_eq!((&new["attributes"]["protected"], is_time(&new["attributes"]["expiry"])), (&json!(true), true));
-    // deletion is not stopped by licenses, and takes them along
-    let tables = ["policies", "licenses", "machines", "license_users", "tokens", "products", "users"];
-    assert_eq!(
-        counts(server, &tables),
-        "policies 2, licenses 4, machines 1, license_users 2, tokens 13, products 2, users 9"
-    );
-    admin.delete(&path).ok(204);
-    assert_eq!(
-        counts(server, &tables),
-        "policies 1, licenses 1, machines 0, license_users 0, tokens 12, products 2, users 9"
-    );
-    assert_eq!(
-        select(server, "SELECT group_concat(event) FROM event_logs WHERE event LIKE '%deleted'"),
-        "policy.deleted"
-    );
 }
