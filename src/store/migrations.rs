@@ -191,6 +191,30 @@ mod tests {
         }
     }
 
+    /// What users hold is found from the user or the license, in both halves of the view.
+    #[test]
+    fn holdings_are_searched() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        super::super::dialect::write_statistics(&connection).unwrap();
+        for sql in [
+            "SELECT 1 FROM user_licenses WHERE user_id = 'u' AND product_id = 'p'",
+            "SELECT DISTINCT product_id FROM user_licenses WHERE user_id = 'u'",
+            "SELECT user_id FROM user_licenses WHERE license_id IN (SELECT license_id FROM user_licenses WHERE user_id = 'u')",
+            "SELECT user_id FROM user_licenses WHERE license_id = 'l'",
+            "SELECT user_id FROM user_licenses WHERE product_id = 'p'",
+            "SELECT * FROM users WHERE id = 'u' AND account_id = 'a' AND id IN
+               (SELECT user_id FROM user_licenses WHERE license_id IN (SELECT license_id FROM user_licenses WHERE user_id = 'u'))",
+        ] {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let plan: Vec<String> = statement.query_map([], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+            let scans = |line: &&String| {
+                ["licenses", "license_users", "users"].iter().any(|table| line.starts_with(&format!("SCAN {table}")))
+            };
+            assert_eq!(plan.iter().find(scans), None, "{sql}: {plan:#?}");
+        }
+    }
+
     /// Every foreign key that acts on deletion can find its children by an index.
     #[test]
     fn foreign_keys_are_indexed() {
