@@ -104,8 +104,8 @@ pub fn run(config: Config, command: KeysCommand) -> Result<(), CliError> {
 /// A line that is not blank: its number, counted from 1, and its key, or what is wrong with its bytes.
 type Line = (usize, Result<String, &'static str>);
 
-/// Longer lines are not kept: no key has so many bytes.
-const LONGEST: u64 = 4 * 1024 + 2;
+/// Longer lines are not kept: no key has so many bytes, with its line end and a byte order mark.
+const LONGEST: u64 = 4 * 1024 + 8;
 
 fn read(file: &Path) -> std::io::Result<Vec<Line>> {
     match file.to_str() {
