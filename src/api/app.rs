@@ -6,6 +6,7 @@ use crate::crypto::keys::{AccountKeys, PublicKeys};
 use crate::crypto::master_key;
 use crate::http::request::Request;
 use crate::http::router::Router;
+use crate::mail::Mailer;
 use crate::model::{Account, AccountKeyMaterial, Column as _, Permission, Time, Val};
 use crate::store::{Db, Store, StoreError};
 use std::collections::HashMap;
@@ -42,6 +43,8 @@ pub struct App {
     pub slow: tokio::sync::Semaphore,
     /// Bounds the password checks that run at once: logins must not hold up the rest.
     pub logins: tokio::sync::Semaphore,
+    /// Sends mail; none when SMTP is not configured (D12).
+    pub mailer: Option<Mailer>,
     master_key: Option<[u8; 32]>,
     keys: RwLock<HashMap<Uuid, Arc<Keys>>>,
     default_account: RwLock<Option<Uuid>>,
@@ -65,7 +68,7 @@ pub enum KeysError {
 
 impl App {
     /// Builds the router and the caches.
-    pub fn new(config: Config, store: Arc<Store>, master_key: Option<[u8; 32]>) -> App {
+    pub fn new(config: Config, store: Arc<Store>, master_key: Option<[u8; 32]>, mailer: Option<Mailer>) -> App {
         let mut router = Router::default();
         for route in super::routes() {
             register(&mut router, route);
@@ -76,6 +79,7 @@ impl App {
             router,
             slow: tokio::sync::Semaphore::new(2),
             logins: tokio::sync::Semaphore::new(2),
+            mailer,
             master_key,
             keys: RwLock::default(),
             default_account: RwLock::default(),

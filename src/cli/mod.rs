@@ -5,6 +5,7 @@
 
 mod check_config;
 mod logging;
+mod mail;
 mod serve;
 
 use std::io::Write;
@@ -98,6 +99,10 @@ enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
 
+    /// Try the mail server of [smtp]
+    #[command(subcommand)]
+    Mail(MailCommand),
+
     /// Print the version
     Version,
 }
@@ -121,6 +126,15 @@ enum ConfigCommand {
 
     /// Check the configuration and the files and directories it names, without starting
     Check,
+}
+
+#[derive(Debug, Subcommand)]
+enum MailCommand {
+    /// Send a test mail with the configuration in force, and say whether the mail server took it
+    Test {
+        /// Where to, such as you@example.com
+        address: String,
+    },
 }
 
 /// Why a command failed. Displays as one line.
@@ -174,6 +188,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
         Some(Command::Serve) => serve::run(config),
         Some(Command::Config(ConfigCommand::Print)) => check_config::print(&config),
         Some(Command::Config(ConfigCommand::Check)) => check_config::check(&config),
+        Some(Command::Mail(MailCommand::Test { address })) => mail::test(&config, &address),
         Some(Command::Version) => Ok(()),
         None => Err(CliError::Usage(
             "no command given; `keygen-lite serve` starts the server, --help lists the commands".into(),
