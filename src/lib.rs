@@ -14,6 +14,7 @@
 //! | [`store`] | all SQL: schema, migrations, read pool, the one group-committing writer |
 //! | [`crypto`] | keys, signatures, license keys and files, tokens, passwords |
 //! | [`jobs`] | what runs behind requests |
+//! | [`mail`] | outgoing mail: password resets, account recovery |
 //! | [`versions`] | how older API versions differ |
 //! | [`json`] | the JSON dialect of the API; a leaf |
 //!
@@ -34,6 +35,7 @@ pub mod crypto;
 pub mod http;
 pub mod jobs;
 pub mod json;
+pub mod mail;
 pub mod model;
 pub mod server;
 pub mod store;

@@ -4,8 +4,13 @@ use crate::api::App;
 use crate::bootstrap;
 use crate::config::Config;
 use crate::http::listener::{self, Limits};
+use crate::mail::Mailer;
 use crate::store::{OpenError, Store};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a stopping server waits for mails that are under way.
+const MAIL_DRAIN: Duration = Duration::from_secs(5);
 
 /// The server cannot start. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +29,9 @@ pub enum StartError {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] crate::config::ConfigError),
+    /// Mail cannot be sent.
+    #[error("the settings of [smtp] cannot be used: {0}")]
+    Mail(#[from] crate::mail::MailError),
     /// The runtime cannot be started.
     #[error("cannot start the runtime: {0}")]
     Runtime(std::io::Error),
@@ -47,6 +55,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let local = listener.local_addr().map_err(StartError::Runtime)?;
     let master_key =
         config.database.load_master_key()?.map(|key| crate::crypto::master_key::derive_master_key(key.expose()));
+    let mailer = Mailer::start(&config)?;
     let store = Arc::new(Store::open(&config.database.path)?);
     let limits = Limits {
         max_body: config.server.max_body_bytes,
@@ -56,7 +65,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
         max_connections: config.server.max_connections,
         shutdown_timeout: config.server.shutdown_timeout(),
     };
-    let app = Arc::new(App::new(config, store.clone(), master_key));
+    let app = Arc::new(App::new(config, store.clone(), master_key, mailer.clone()));
     tokio::task::block_in_place(|| bootstrap::prepare(&app, local)).map_err(StartError::Account)?;
     log_panics();
     let jobs = crate::jobs::start(app.clone());
@@ -65,6 +74,9 @@ async fn serve(config: Config) -> Result<(), StartError> {
     tracing::info!(address = %local, version = env!("CARGO_PKG_VERSION"), "listening");
     listener::serve(listener, app, limits, stop).await;
     jobs.abort();
+    if let Some(mailer) = mailer {
+        mailer.drain(MAIL_DRAIN).await;
+    }
     tokio::task::block_in_place(|| store.close());
     tracing::info!("stopped");
     Ok(())

@@ -13,6 +13,7 @@ use crate::http::error::{ApiError, Result};
 use crate::http::negotiate::Accepts;
 use crate::http::params::{Member, Node, Schema};
 use crate::json::{Json, Text};
+use crate::mail::texts;
 use crate::model::{Account, Column as _, Time, User, Val, slug};
 use crate::store::Db;
 use crate::versions::Version;
@@ -299,10 +300,25 @@ static RECOVER: LazyLock<Schema> = LazyLock::new(|| {
     Schema::body(vec![Member::new("meta", Node::Object(members)).required()])
 });
 
+/// So many accounts are listed in a mail at the most.
+const MOST_RECOVERED: usize = 100;
+
 /// `POST /v1/recover` (05 §1.1): the answer tells nothing.
-fn recover(_app: &App, _db: &Db<'_>, request: Bare) -> Result<Opened> {
-    RECOVER.check(request.body.unwrap_or(Json::empty()), u32::MAX)?;
-    Ok(Opened::Reply(Reply::empty(204)))
+fn recover(app: &App, db: &Db<'_>, request: Bare) -> Result<Opened> {
+    let params = RECOVER.check(request.body.unwrap_or(Json::empty()), u32::MAX)?;
+    let reply = Reply::empty(204);
+    let Some(mailer) = app.mailer.clone() else { return Ok(Opened::Reply(reply)) };
+    let email = params.at(&["meta", "email"]).and_then(Json::as_str).unwrap_or_default();
+    let email = crate::model::email::normalize(email);
+    let condition = format!(
+        "WHERE id IN (SELECT account_id FROM users WHERE email = ?) ORDER BY created_at, id LIMIT {MOST_RECOVERED}"
+    );
+    let accounts: Vec<Account> = db.list(&condition, &[Val::Text(email.clone())])?;
+    Ok(Opened::Reply(reply.then(move |app| {
+        if let Some(mail) = texts::account_recovery(&app.config, &email, &accounts) {
+            mailer.deliver(mail);
+        }
+    })))
 }
 
 /// The resource object of an account (05 §1.4).

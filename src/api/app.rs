@@ -7,6 +7,7 @@ use crate::crypto::keys::{AccountKeys, PublicKeys};
 use crate::crypto::master_key;
 use crate::http::request::Request;
 use crate::http::router::Router;
+use crate::mail::Mailer;
 use crate::model::{Account, AccountKeyMaterial, Column as _, Permission, Time, Val};
 use crate::store::{Db, Store, StoreError};
 use std::collections::HashMap;
@@ -45,6 +46,8 @@ pub struct App {
     pub logins: tokio::sync::Semaphore,
     /// Who has asked how often.
     pub limits: RateLimits,
+    /// Sends mail; none when SMTP is not configured (D12).
+    pub mailer: Option<Mailer>,
     master_key: Option<[u8; 32]>,
     keys: RwLock<HashMap<Uuid, Arc<Keys>>>,
     default_account: RwLock<Option<Uuid>>,
@@ -68,7 +71,7 @@ pub enum KeysError {
 
 impl App {
     /// Builds the router and the caches.
-    pub fn new(config: Config, store: Arc<Store>, master_key: Option<[u8; 32]>) -> App {
+    pub fn new(config: Config, store: Arc<Store>, master_key: Option<[u8; 32]>, mailer: Option<Mailer>) -> App {
         let mut router = Router::default();
         let accounts = &config.accounts;
         let served = |route: &&Route| !route.multi || (accounts.mode == Mode::Multi && accounts.registration);
@@ -82,6 +85,7 @@ impl App {
             router,
             slow: tokio::sync::Semaphore::new(2),
             logins: tokio::sync::Semaphore::new(2),
+            mailer,
             master_key,
             keys: RwLock::default(),
             default_account: RwLock::default(),

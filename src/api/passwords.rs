@@ -13,7 +13,8 @@ use crate::crypto::{password, token as secrets};
 use crate::http::error::{ApiError, Result};
 use crate::http::params::{Member, Node, Schema};
 use crate::json::Json;
-use crate::model::{Column as _, Role, User, Val};
+use crate::mail::texts::{self, PasswordReset};
+use crate::model::{Column as _, Environment, Role, User, Val};
 use crate::store::Db;
 use std::sync::LazyLock;
 use subtle::ConstantTimeEq as _;
@@ -77,6 +78,7 @@ fn meta(params: &Json, name: &str) -> Zeroizing<String> {
 fn forgot(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     let params = FORGOT.check(cx.body_or_empty(), cx.who())?;
     let address = crate::model::email::normalize(&meta(&params, "email"));
+    let deliver = params.at(&["meta", "deliver"]).and_then(Json::as_bool) != Some(false);
     let args = [cx.account.id.to_val(), Val::Text(address)];
     let Some(user) = db.find::<User>("WHERE account_id = ? AND email = ?", &args)? else {
         return Ok(Outcome::Reply(Reply::empty(204)));
@@ -89,7 +91,18 @@ fn forgot(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
         user.password_reset_at = Some(cx.now);
         db.update(&user)?;
         events::emit(cx, db, "user.password-reset", &user)?;
-        Ok(Reply::empty(204))
+        let reply = Reply::empty(204);
+        let Some(mailer) = cx.app.mailer.clone().filter(|_| deliver) else { return Ok(reply) };
+        let environment = match user.environment_id {
+            Some(id) => db.get::<Environment>(cx.account.id, id)?.map(|environment| environment.code),
+            None => None,
+        };
+        let account = cx.account.clone();
+        Ok(reply.then(move |app| {
+            let environment = environment.as_deref();
+            let mail = PasswordReset { account: &account, environment, email: &user.email, token: &token };
+            mailer.deliver(texts::password_reset(&app.config, &mail));
+        }))
     })
 }
 

@@ -7,6 +7,7 @@ mod account;
 mod check_config;
 mod keys;
 mod logging;
+mod mail;
 mod offline;
 mod serve;
 mod user;
@@ -114,6 +115,10 @@ enum Command {
     #[command(subcommand)]
     Keys(keys::KeysCommand),
 
+    /// Try the mail server of [smtp]
+    #[command(subcommand)]
+    Mail(MailCommand),
+
     /// Print the version
     Version,
 }
@@ -137,6 +142,15 @@ enum ConfigCommand {
 
     /// Check the configuration and the files and directories it names, without starting
     Check,
+}
+
+#[derive(Debug, Subcommand)]
+enum MailCommand {
+    /// Send a test mail with the configuration in force, and say whether the mail server took it
+    Test {
+        /// Where to, such as you@example.com
+        address: String,
+    },
 }
 
 /// Why a command failed. Displays as one line.
@@ -193,6 +207,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
         Some(Command::Account(command)) => account::run(config, command),
         Some(Command::User(command)) => user::run(config, command),
         Some(Command::Keys(command)) => keys::run(config, command),
+        Some(Command::Mail(MailCommand::Test { address })) => mail::test(&config, &address),
         Some(Command::Version) => Ok(()),
         None => Err(CliError::Usage(
             "no command given; `keygen-lite serve` starts the server, --help lists the commands".into(),

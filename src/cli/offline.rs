@@ -24,7 +24,7 @@ pub fn open(config: Config) -> Result<App, CliError> {
     }
     let master_key = config.database.load_master_key()?.map(|key| derive_master_key(key.expose()));
     let store = Store::open(path).map_err(StartError::from)?;
-    Ok(App::new(config, Arc::new(store), master_key))
+    Ok(App::new(config, Arc::new(store), master_key, None))
 }
 
 /// The account of that UUID or slug; without a name the default account (D3).

@@ -1,5 +1,9 @@
 //! What the table demands of a value beyond its type. The error says what is expected.
 
+use std::net::IpAddr;
+
+use super::address::is_host_name;
+use super::mail::RESET_URL_PLACEHOLDERS;
 use super::value::{Raw, parse_uuid};
 
 /// A `check` of the table.
@@ -83,6 +87,32 @@ pub(super) fn password(text: &str) -> Result<(), String> {
     ensure(holds, "must be 6 to 72 characters, not all blank, or empty for a generated one")
 }
 
+/// A host name or an IP address, or none.
+pub(super) fn mail_host(text: &str) -> Result<(), String> {
+    let holds = text.is_empty() || is_host_name(text) || text.parse::<IpAddr>().is_ok();
+    ensure(holds, "must be a host name or an IP address, without scheme and port, or empty")
+}
+
+/// An absolute URL with a place for the reset token, or none. Any scheme: an app may have registered its own.
+pub(super) fn reset_url(text: &str) -> Result<(), String> {
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+    };
+    let absolute = text.split_once("://").is_some_and(|(scheme, rest)| is_scheme(scheme) && !rest.is_empty());
+    if text.is_empty() {
+        return Ok(());
+    }
+    ensure(
+        absolute && text.chars().all(|c| c.is_ascii_graphic()),
+        "must be a URL of printable ASCII characters, such as https://example.com/reset?token={token}, or empty",
+    )?;
+    let rest = RESET_URL_PLACEHOLDERS.iter().fold(text.to_owned(), |rest, known| rest.replace(known, ""));
+    let known = RESET_URL_PLACEHOLDERS.join(", ");
+    ensure(!rest.contains(['{', '}']), &format!("has a placeholder that is none of {known}"))?;
+    ensure(text.contains("{token}"), "must have the placeholder {token}")
+}
+
 /// A log filter. What its syntax would take for the name of a module, to log everything of, is mostly a mistyped level.
 pub(super) fn log_filter(text: &str) -> Result<(), String> {
     let levels = ["off", "error", "warn", "info", "debug", "trace"];
@@ -110,6 +140,33 @@ mod tests {
             // 04 §2.1
             (email, &["a@b.c"], &["", "a", "a@b", "@b.c", "a@b..c", "a@b@c.d", "a b@c.d", "<a@b.c>"]),
             (password, &["", "secret", &long[..72]], &["short", "      ", &long[..73]]),
+            (
+                mail_host,
+                &["", "localhost", "smtp.example.com", "10.0.0.1", "::1"],
+                &[" ", "a:25", "smtp://a", "[::1]", "a b"],
+            ),
+            (
+                reset_url,
+                &[
+                    "",
+                    "https://a.b/r?t={token}",
+                    "my-app://reset/{account}/{email}/{token}?e={environment}#{token}",
+                    "http://localhost:3000/{token}",
+                ],
+                &[
+                    " ",
+                    "https://a.b/r",
+                    "https://a.b/{token",
+                    "https://a.b/{token}/{user}",
+                    "https://a.b/{{token}}",
+                    "https://{token}/\u{e4}",
+                    "https://a.b/{token} x",
+                    "https://a.b/{token}\n",
+                    "a.b/{token}",
+                    "://{token}",
+                    "1s://{token}",
+                ],
+            ),
             (log_filter, &["info", "WARN", "info,hyper=warn", "[span]=debug"], &["", "inof", "hyper", "info,x"]),
         ];
         for (check, good, bad) in cases {

@@ -108,7 +108,7 @@ mod tests {
             ("listen = 1", "k.toml:1: unknown setting listen; did you mean listen below [server]?"),
             (
                 "[qwertyuiop]",
-                "k.toml:1: unknown setting qwertyuiop; remove it; the sections are server, rate_limits, accounts, database, bootstrap, licenses, events, log",
+                "k.toml:1: unknown setting qwertyuiop; remove it; the sections are server, rate_limits, accounts, database, bootstrap, licenses, events, smtp, log",
             ),
             (
                 "log = \"debug\"",

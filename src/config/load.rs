@@ -8,7 +8,7 @@ use super::file::read_file;
 use super::settings::Setting;
 use super::show::{one_line, quoted, shorten, shown_path};
 use super::value::{Raw, Value};
-use super::{Config, ConfigError, DEFAULT_FILE, ENV_CONFIG, ENV_PREFIX, Place, SETTINGS, suggest};
+use super::{Config, ConfigError, DEFAULT_FILE, ENV_CONFIG, ENV_PREFIX, Place, SETTINGS, suggest, together};
 
 impl Default for Config {
     fn default() -> Self {
@@ -82,7 +82,17 @@ impl Config {
             let index = find(section, key, &Place::CommandLine)?;
             given[index] = from_text(&SETTINGS[index], Place::CommandLine, value)?;
         }
-        Config::build(given)
+        let written: Vec<_> = given.iter().map(|given| (given.place.clone(), given.shown.clone())).collect();
+        let config = Config::build(given)?;
+        match together::check(&config) {
+            Ok(()) => Ok(config),
+            Err((path, problem)) => {
+                // Cannot fail: the test of `together` looks up every path that it complains of.
+                let index = SETTINGS.iter().position(|setting| setting.path() == path).expect("a setting");
+                let (place, shown) = written[index].clone();
+                Err(ConfigError::Value { place, setting: path.to_owned(), shown, problem })
+            }
+        }
     }
 }
 

@@ -10,8 +10,9 @@
 //! | `settings` | the table, and the structures made from it |
 //! | `load`, `file` | defaults, then the file, then variables, then flags -> [`Config`] |
 //! | `value` | a value as it is written, and what can be made of one |
-//! | `types`, `address`, `network` | the types of settings: [`Mode`], [`Secret`]; [`ListenAddr`], [`BaseUrl`]; [`IpNet`] |
+//! | `types`, `address`, `network`, `mail` | the types of settings: [`Mode`], [`Secret`]; [`ListenAddr`], [`BaseUrl`]; [`IpNet`]; [`MailSender`] |
 //! | `checks` | what the table demands of a value beyond its type |
+//! | `together` | what settings demand of each other |
 //! | `paths` | what the configuration points at: is it there, may it be written to |
 //! | `show` | the configuration as a file, and values in messages |
 //! | `suggest` | "did you mean …?" |
@@ -22,24 +23,28 @@ mod checks;
 mod error;
 mod file;
 mod load;
+mod mail;
 mod network;
 mod paths;
 mod settings;
 mod show;
 mod suggest;
+mod together;
 mod types;
 mod value;
 
 pub use address::{BaseUrl, ListenAddr};
 pub use error::{ConfigError, Place};
 pub use load::environment;
+pub use mail::MailSender;
+pub(crate) use mail::RESET_URL_PLACEHOLDERS;
 pub use network::IpNet;
 pub use settings::{
     AccountsConfig, BootstrapConfig, Config, DatabaseConfig, EventsConfig, LicensesConfig, LogConfig, RateLimitsConfig,
-    SETTINGS, ServerConfig, Setting,
+    SETTINGS, ServerConfig, Setting, SmtpConfig,
 };
 pub use show::{default_toml, effective_toml};
-pub use types::{LogFormat, Mode, Secret};
+pub use types::{LogFormat, Mode, Secret, SmtpTls};
 
 /// The file that is read when no other is named, in the directory in which the program is started.
 pub const DEFAULT_FILE: &str = "keygen-lite.toml";

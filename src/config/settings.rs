@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::checks::{account, between, email, filled, key, log_filter, name, password, slug, text};
+use super::checks::{
+    account, between, email, filled, key, log_filter, mail_host, name, password, reset_url, slug, text,
+};
 use super::load::{Given, read};
 use super::show::shorten;
 use super::value::{Raw, Value};
-use super::{BaseUrl, ConfigError, ENV_PREFIX, IpNet, ListenAddr, LogFormat, Mode, Secret};
+use super::{BaseUrl, ConfigError, ENV_PREFIX, IpNet, ListenAddr, LogFormat, MailSender, Mode, Secret, SmtpTls};
 
 /// One setting of the table, for those that list settings.
 #[derive(Clone, Copy, Debug)]
@@ -197,6 +199,25 @@ settings! {
         /// Days after which events are deleted; 0: they are kept for ever.
         retention_days: u32 = 30, check between(0, 36_500);
     }
+    /// Outgoing mail: password resets and lost accounts. `keygen-lite mail test ADDRESS` tries it.
+    [smtp] SmtpConfig {
+        /// Name or address of the mail server; empty: no mail is sent.
+        host: Option<String> = "", check text(mail_host);
+        /// Its port; 0: 587 with "starttls", 465 with "tls", 25 with "none".
+        port: u16 = 0, check between(0, 65_535);
+        /// "starttls" and "tls" encrypt and check the certificate; "none", for a server nearby, sends in the clear.
+        tls: SmtpTls = "starttls";
+        /// Name to log in with; empty: no login.
+        username: Option<String> = "";
+        /// The password to it.
+        password: Option<Secret> = "";
+        /// Sender of the mails: an address, or with a name `Acme Licensing <licensing@example.com>`.
+        from: Option<MailSender> = "";
+        /// Your page for a new password: `https://example.com/reset?token={token}`; also {email}, {account}, {environment}.
+        password_reset_url: Option<String> = "", check text(reset_url);
+        /// How long one attempt at sending may take.
+        timeout_seconds: u64 = 30, check between(1, 300);
+    }
     /// What the server itself logs, to standard error.
     [log] LogConfig {
         /// off, error, warn, info, debug or trace, also by module: "info,keygen_lite::store=debug".
@@ -239,6 +260,23 @@ impl ServerConfig {
     }
 }
 
+impl SmtpConfig {
+    /// `port`, with 0 replaced by the usual one.
+    pub fn effective_port(&self) -> u16 {
+        match (self.port, self.tls) {
+            (0, SmtpTls::StartTls) => 587,
+            (0, SmtpTls::Tls) => 465,
+            (0, SmtpTls::None) => 25,
+            (port, _) => port,
+        }
+    }
+
+    /// `timeout_seconds`
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_seconds)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,7 +313,21 @@ mod tests {
         assert!(config.bootstrap.admin_password.is_none() && config.bootstrap.token_file.is_none());
         assert!(!config.licenses.wait_for_validation_writes); // D36
         assert_eq!(config.events.retention_days, 30); // D15
+        let smtp = &config.smtp; // D12
+        assert!(smtp.host.is_none() && smtp.username.is_none() && smtp.password.is_none() && smtp.from.is_none());
+        assert_eq!((smtp.tls, smtp.port, smtp.effective_port()), (SmtpTls::StartTls, 0, 587));
+        assert_eq!((&smtp.password_reset_url, smtp.timeout()), (&None, Duration::from_secs(30)));
         assert_eq!((config.log.level.as_str(), config.log.format), ("info", LogFormat::Text));
+    }
+
+    #[test]
+    fn mail_ports() {
+        for (tls, port, effective) in
+            [(SmtpTls::StartTls, 0, 587), (SmtpTls::Tls, 0, 465), (SmtpTls::None, 0, 25), (SmtpTls::Tls, 2525, 2525)]
+        {
+            let smtp = SmtpConfig { tls, port, ..Config::default().smtp };
+            assert_eq!(smtp.effective_port(), effective);
+        }
     }
 
     #[test]

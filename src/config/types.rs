@@ -53,6 +53,15 @@ choices! {
         /// One JSON object a line.
         Json = "json"
     }
+    /// How the connection to the mail server is encrypted.
+    SmtpTls {
+        /// From the STARTTLS command on, without which nothing is sent.
+        StartTls = "starttls",
+        /// From the first byte.
+        Tls = "tls",
+        /// Not at all.
+        None = "none"
+    }
 }
 
 /// A text that neither `Debug` nor [`effective_toml`](super::effective_toml) shows, and that is wiped from memory when

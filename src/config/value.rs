@@ -136,7 +136,7 @@ macro_rules! integers {
         }
     )+ };
 }
-integers!(u32, u64, usize);
+integers!(u16, u32, u64, usize);
 
 impl Text for String {
     fn parse(text: &str) -> Result<Self, String> {

@@ -2,6 +2,8 @@
 //! in a line each, so that a test reads as a scenario.
 #![allow(dead_code)]
 
+pub mod smtp;
+
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};

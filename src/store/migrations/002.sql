@@ -1,6 +1,7 @@
 -- Second factors, password resets, group owners, account settings.
 ALTER TABLE users ADD COLUMN password_reset_digest TEXT;
 ALTER TABLE users ADD COLUMN password_reset_at INTEGER;
+CREATE INDEX users_email_anywhere ON users (email);
 
 CREATE TABLE account_settings (
   id TEXT NOT NULL PRIMARY KEY,
