@@ -25,6 +25,7 @@ mod products;
 mod products_nested;
 mod protocol;
 mod signatures;
+mod simple_resources;
 mod straight_path;
 mod tokens;
 mod validation;
