@@ -66,6 +66,9 @@ static DEF: Def<Group> = Def {
 };
 
 impl Resource for Group {
+    /// A group that the bearer may not read is 403 on its own routes (06 §3.1).
+    const FOUND_BY_ALL: bool = true;
+
     fn def() -> &'static Def<Self> {
         &DEF
     }
@@ -73,9 +76,6 @@ impl Resource for Group {
     fn fresh(cx: &Ctx, id: Uuid, environment: Option<Uuid>) -> Self {
         Group::new(id, cx.account.id, environment, cx.now)
     }
-
-    /// A group that the bearer may not read is 403 on its own routes (06 §3.1).
-    const FOUND_BY_ALL: bool = true;
 
     /// 06 §3.1: users and licenses see the group that they are in, users also those that they own.
     fn scope(cx: &Ctx, filter: &mut Where) {

@@ -115,7 +115,8 @@ impl Reply {
 
     /// An error that keeps what the write step has done so far.
     pub fn failure(error: ApiError) -> Reply {
-        Reply { content: Content::Failure(Box::new(error)), ..Reply::empty(500) }
+        let status = error.status;
+        Reply { content: Content::Failure(Box::new(error)), ..Reply::empty(status) }
     }
 
     /// No content.

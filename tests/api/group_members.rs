@@ -23,7 +23,7 @@ fn join(server: &Server, group: &Value, records: &[&Value]) {
     }
 }
 
-// 06 §3.5
+// 06 §3.5, §4
 #[test]
 fn who_sees_the_members() {
     let company = Company::new();

@@ -128,7 +128,7 @@ fn bodies_are_checked() {
     assert_eq!(owners(&admin.get(&path)), [] as [Value; 0]);
 }
 
-// 06 §3.4: one by one when attaching, all or nothing when detaching
+// 06 §3.4, §4: one by one when attaching, all or nothing when detaching
 #[test]
 fn what_fails_and_what_stays() {
     let server = Server::start();

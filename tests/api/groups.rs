@@ -229,7 +229,7 @@ fn attributes_are_checked() {
     assert_eq!((&error["title"], &error["links"]["about"]), (&json!("Unprocessable resource"), &json!(about("name"))));
 }
 
-// 06 §3.1, §3.4: a group that one may not read is 403 on its own routes, and out of sight elsewhere
+// 06 §3.1, §4: a group that one may not read is 403 on its own routes, and out of sight elsewhere
 #[test]
 fn who_may() {
     let company = Company::new();

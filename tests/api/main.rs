@@ -30,6 +30,7 @@ mod products_nested;
 mod protocol;
 mod rate_limits;
 mod signatures;
+mod simple_resources;
 mod straight_path;
 mod tokens;
 mod validation;

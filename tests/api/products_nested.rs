@@ -58,14 +58,15 @@ fn who_may() {
         assert_eq!(cast.outcome(|c| c.get(&format!("{path}/{list}"))), expected, "{list}");
     }
     assert_eq!(reason(&cast.client("Uo").get(&format!("{path}/licenses"))), NO_REASON);
-    // the permission is the member's (06 §1.4)
+    assert_eq!(cast.client("X").get(&path).code(), "TOKEN_MISSING", "06 §0");
+    // the permission is the member's (06 §1.4); a changed set narrows the tokens that there are (06 §1.2)
     for (permission, open) in [
         ("license.read", "licenses"),
         ("machine.read", "machines"),
         ("user.read", "users"),
         ("policy.read", "policies"),
     ] {
-        cast.server.sql(&format!("UPDATE products SET permissions = '[\"{permission}\"]'"));
+        admin.patch(&path, body("products", json!({ "permissions": [permission] }))).ok(200);
         for list in ["policies", "licenses", "machines", "users", "tokens"] {
             let answer = cast.client("P").get(&format!("{path}/{list}"));
             match list == open {
@@ -273,6 +274,38 @@ fn tokens() {
         set(own);
         assert_eq!(outcome(&token(json!({ "permissions": sent }))), expected, "{own} {sent}");
     }
+    // from global only global tokens; in a shared environment one of its own, also for a global product
+    let (pre, iso) = (environment(&cast.server, "pre", "SHARED"), environment(&cast.server, "iso", "ISOLATED"));
+    let inside = |environment: &Value, code: &str| {
+        cast.server.token(&token_in(&cast.server, environment, Some(id(environment)))).environment(code)
+    };
+    let of =
+        |environment: Value| json!({ "data": { "type": "token", "relationships": { "environment": environment } } });
+    let record = "record environment is not compatible with the current environment";
+    let shared = inside(&pre, "pre");
+    for (client, body, expected) in [
+        (admin, of(json!({ "data": null })), &Value::Null),
+        (admin, of(link(&pre)), &json!(record)),
+        (&shared, Value::Null, &pre["id"]),
+        (&shared, of(link(&pre)), &pre["id"]),
+        (&shared, of(json!({ "data": null })), &json!(record)),
+    ] {
+        let answer = client.post(&path, body);
+        let got = match answer.status {
+            403 => json!(reason(&answer)),
+            _ => answer.ok(200)["data"]["relationships"]["environment"]["data"].get("id").cloned().unwrap_or_default(),
+        };
+        assert_eq!(got, *expected);
+    }
+    assert_eq!(inside(&iso, "iso").post(&path, Value::Null).status, 404);
+    // all of the product's that the environment sees are listed
+    let listed = |client: &Client| ids(&client.get(&format!("{path}?limit=100"))).len();
+    let count = |condition: &str| {
+        let sql = format!("SELECT count(*) FROM tokens WHERE product_id = '{}' {condition}", id(&cast.product));
+        select(&cast.server, &sql).parse::<usize>().unwrap()
+    };
+    assert_eq!((listed(admin), listed(&shared)), (count("AND environment_id IS NULL"), count("")));
+    assert_eq!(count("") - count("AND environment_id IS NULL"), 2);
     let error = &token(json!({ "permissions": ["nope"] })).body["errors"][0];
     assert_eq!(error["links"]["about"], "https://keygen.sh/docs/api/tokens/#tokens-object-attrs-permissions");
 }
