@@ -317,7 +317,8 @@ impl Resource for User {
     fn validate(change: &Change<'_, Self>, v: &mut Validation) -> Result<()> {
         let user = change.record;
         let group: Option<Group> = change.must_exist(v, "group", user.group_id)?;
-        if let (None, Some(group)) = (change.before, &group) {
+        let group = group.filter(|_| change.changes(|user| user.group_id));
+        if let Some(group) = &group {
             change.compatible(v, "group", group.environment_id, false)?;
         }
         let password = change.params.at(&["data", "attributes", "password"]).and_then(Json::as_str);
@@ -327,8 +328,7 @@ impl Resource for User {
             v.attribute(attribute, suffix, detail);
         }
         super::resource::check_permission_set(v, user.permissions, user.role);
-        let group_before = change.before.and_then(|before| before.group_id);
-        if let Some(group) = group.filter(|group| Some(group.id) != group_before) {
+        if let Some(group) = group {
             groups::check_room(change.db, v, &group, "users", "user", group.max_users)?;
         }
         let sent = |name: &str| change.params.at(&["data", "attributes", name]).is_some();
