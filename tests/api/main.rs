@@ -23,6 +23,8 @@ mod protocol;
 mod rate_limits;
 mod signatures;
 mod straight_path;
+mod token_generation;
+mod token_lifecycle;
 mod tokens;
 mod validation;
 mod verdicts;
