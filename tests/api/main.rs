@@ -16,6 +16,7 @@ mod license_keys;
 mod licenses;
 mod lists;
 mod machines;
+mod passwords;
 mod policies;
 mod processes;
 mod products;

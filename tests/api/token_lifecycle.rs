@@ -2,6 +2,7 @@
 
 use crate::authentication::*;
 use crate::authorization::*;
+use crate::passwords::give_reset_token;
 use crate::support::*;
 use crate::token_generation::{RECORD, below, cast_with_environment};
 use crate::tokens::{body, for_bearer, user_record};
@@ -305,13 +306,8 @@ fn what_ends_tokens() {
     assert_eq!(states(&clients), "TOKEN_INVALID 200");
     update(&admin, &bob, json!({ "password": "another password" }));
     assert_eq!(state(&clients[1]), "200", "04 §2.1: set by an administrator");
-    admin.post("passwords", json!({ "meta": { "email": "nobody@example.com" } })).ok(204);
-    let digest = keygen_lite::crypto::token::digest(&select(&server, "SELECT secret_key FROM account_keys"), "known");
-    server.sql(&format!(
-        "UPDATE users SET password_reset_digest = '{digest}', password_reset_at = {} WHERE id = '{}'",
-        ago(60),
-        id(&bob)
-    ));
+    let email = select(&server, &format!("SELECT email FROM users WHERE id = '{}'", id(&bob)));
+    give_reset_token(&server, &email, "known", 60);
     let reset = json!({ "meta": { "passwordResetToken": "known", "newPassword": "yet another" } });
     clients[1].post(&format!("users/{}/actions/reset-password", id(&bob)), reset).ok(200);
     assert_eq!(state(&clients[1]), "TOKEN_INVALID", "the one that was sent along, too");
