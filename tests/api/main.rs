@@ -22,6 +22,7 @@ mod processes;
 mod products;
 mod protocol;
 mod rate_limits;
+mod second_factors;
 mod signatures;
 mod straight_path;
 mod token_generation;
