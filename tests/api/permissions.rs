@@ -446,3 +446,60 @@ fn protected_accounts() {
     }
     assert_eq!(sign_up(&server.token("nope")).code(), "TOKEN_INVALID", "03 §1: a bad credential still fails");
 }
+
+// 03 §7, §9.1 step 9, 04 §6.2: ranks come before the rule of the route
+#[test]
+fn ranks() {
+    let (cast, shared) = cast_with_environment();
+    let server = &cast.server;
+    for (role, email) in
+        [("admin", "a2"), ("developer", "d2"), ("sales-agent", "s2"), ("support-agent", "su2"), ("user", "u2")]
+    {
+        user(server, role, &format!("{email}@example.com"));
+        user_in(server, role, &format!("{email}-shared@example.com"), Some(id(&shared)));
+    }
+    let why = |name: &str, email: &str, delete: bool| {
+        let client = cast.client(name);
+        let path = format!("users/{email}@example.com");
+        let answer = match delete {
+            true => client.delete(&path),
+            false => client.patch(&path, data("users", json!({ "firstName": "x" }))),
+        };
+        match answer.status {
+            403 => reason(&answer),
+            status => status.to_string(),
+        }
+    };
+    let below = |role: &str| format!("{role} lacks privileges to perform action on user");
+    let (developer, sales, support) = (below("developer"), below("sales agent"), below("support agent"));
+    let permission = |role: &str| format!("{role} lacks permission to perform action");
+    let environment = permission("environment"); // `admin.update`, `admin.delete`
+    let (reader, user, license) = (permission("read only"), permission("user"), permission("license"));
+    for (name, email, update, delete) in [
+        ("D", "a2", developer.as_str(), developer.as_str()),
+        ("S", "a2", &sales, &sales),
+        ("S", "d2", &sales, &sales),
+        ("S", "su2", NO_REASON, NO_REASON),
+        ("S", "s2", NO_REASON, NO_REASON),
+        ("S", "u2", "200", NO_REASON),
+        ("Su", "s2", &support, &support),
+        ("Su", "u2", NO_REASON, NO_REASON),
+        ("Su", "support-agent", NO_REASON, NO_REASON),
+        ("R", "u2", &reader, &reader),
+        ("E", "a2-shared", &environment, &environment),
+        ("E", "d2-shared", NO_REASON, NO_REASON),
+        ("P", "d2", "404", "404"),
+        ("L", "ua", &license, &license),
+        ("Ua", "uo", NO_REASON, &user),
+        ("Ua", "ua", "200", &user),
+        // last, as these are gone afterwards
+        ("E", "u2-shared", "200", "204"),
+        ("P", "u2", "200", "204"),
+        ("D", "d2", "200", "204"),
+        ("D", "s2", "200", "204"),
+        ("A", "a2", "200", "204"),
+    ] {
+        assert_eq!(why(name, email, false), update, "{name} updates {email}");
+        assert_eq!(why(name, email, true), delete, "{name} deletes {email}");
+    }
+}

@@ -465,3 +465,29 @@ fn lists() {
     }
     assert_eq!(server.anonymous().get("tokens").code(), "TOKEN_MISSING");
 }
+
+// 03 §10.9: tokens that expired more than 90 days ago go, also at a start; none of it is an event
+#[test]
+fn pruning() {
+    let mut server = Server::start();
+    let admin = user_record(&server, ADMIN_EMAIL);
+    for (name, days) in [("old", 91), ("recent", 89)] {
+        let client = server.token(&token_in(&server, &admin, None));
+        let expiry = ago(days * 86_400);
+        server.sql(&format!(
+            "UPDATE tokens SET name = '{name}', expires_at = {expiry} WHERE id = '{}'",
+            token_id(&client)
+        ));
+    }
+    let left =
+        |server: &Server| select(server, "SELECT group_concat(name, ' ') FROM (SELECT name FROM tokens ORDER BY id)");
+    assert_eq!(left(&server), "First start old recent");
+    server.restart();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while left(&server) != "First start recent" {
+        assert!(std::time::Instant::now() < deadline, "{}", left(&server));
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_eq!(events(&server, "token.revoked"), "0");
+    assert_eq!(server.admin().get("tokens").ok(200)["data"].as_array().unwrap().len(), 2);
+}
