@@ -131,8 +131,7 @@ impl App {
             let _permit = turn(&self.logins).await?;
             self.limits.still_admits(head.guess.as_ref(), Time::now().seconds(), &mut head.rate)?;
             let app = self.clone();
-            let otp = routed.body.as_ref().and_then(|body| body.at(&["meta", "otp"])).and_then(Json::as_str);
-            let otp = otp.map(str::to_owned);
+            let otp = routed.body.as_ref().and_then(|body| body.at(&["meta", "otp"])).and_then(code_text);
             let verified = tokio::task::spawn_blocking(move || app.verify(login, otp.as_deref(), now))
                 .await
                 .map_err(ApiError::internal)?;
@@ -540,6 +539,16 @@ fn handle(db: &Db<'_>, head: &mut Head, cx: Box<Ctx>) -> Result<Progress> {
     match (cx.entry.route.handler)(&cx, db)? {
         Outcome::Reply(reply) => Ok(Progress::Done(reply)),
         outcome => Ok(Progress::Continue(cx, outcome)),
+    }
+}
+
+/// A one-time code before the body is checked: a number counts by its digits, any other type is a wrong code (02 §12).
+fn code_text(value: &Json) -> Option<String> {
+    match value {
+        Json::Null => None,
+        Json::Str(text) => Some(text.to_string()),
+        Json::Int(number) => Some(number.to_string()),
+        _ => Some(String::new()),
     }
 }
 

@@ -5,15 +5,18 @@ use crate::authorization::*;
 use crate::support::*;
 use serde_json::{Value, json};
 
-fn body(attributes: Value) -> Value {
+/// A generation body with these attributes.
+pub fn body(attributes: Value) -> Value {
     json!({ "data": { "type": "tokens", "attributes": attributes } })
 }
 
-fn for_bearer(bearer: &Value) -> Value {
+/// A generation body that names the bearer.
+pub fn for_bearer(bearer: &Value) -> Value {
     json!({ "data": { "type": "token", "relationships": { "bearer": link(bearer) } } })
 }
 
-fn user_record(server: &Server, email: &str) -> Value {
+/// Type and id of a user.
+pub fn user_record(server: &Server, email: &str) -> Value {
     json!({ "type": "users", "id": select(server, &format!("SELECT id FROM users WHERE email = '{email}'")) })
 }
 
