@@ -485,6 +485,9 @@ pub trait Resource: Entity {
     /// An update checks its body before it is authorized, and authorizes the changed record (04 §6.3).
     const BODY_FIRST: bool = false;
 
+    /// An update may leave `data.attributes` out (04 §2).
+    const BARE_UPDATE: bool = false;
+
     /// Environment of the parent that supplies it to a new record (05 §5.6).
     fn parent_environment(&self, _db: &Db<'_>) -> Result<Option<Uuid>> {
         Ok(None)
@@ -621,13 +624,15 @@ impl<T: Resource> Def<T> {
     }
 
     fn build_update_schema(&self) -> Schema {
+        let mut attributes = Member::new("attributes", Node::Object(self.attribute_members(false)));
+        attributes.required = !T::BARE_UPDATE;
         Schema::body(vec![
             Member::new(
                 "data",
                 Node::Object(vec![
                     Member::new("type", Node::OneOf(self.types.to_vec())).required(),
                     Member::new("id", Node::String),
-                    Member::new("attributes", Node::Object(self.attribute_members(false))).required(),
+                    attributes,
                 ]),
             )
             .required(),

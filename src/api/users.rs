@@ -192,6 +192,7 @@ fn filter_by_assigned(_cx: &Ctx, value: &QueryValue, filter: &mut Where) {
 
 impl Resource for User {
     const BODY_FIRST: bool = true;
+    const BARE_UPDATE: bool = true;
     const ANY_CASE: bool = true;
 
     fn def() -> &'static Def<Self> {
