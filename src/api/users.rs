@@ -17,6 +17,8 @@ use uuid::Uuid;
 
 /// Who may read what hangs on a user: not its licenses, and a user of role `user` only for itself (04 §1).
 const READERS: Letters = STAFF.or(E).or(P).or(UO);
+/// Licenses and what comes with them are no secret of staff to an environment; their tokens are.
+const HOLDINGS: Letters = READERS.or(E_STAFF);
 const BANNERS: Letters = A.or(D).or(S).or(SU).or(P).or(E);
 /// Second factors: administrators, and everybody its own (03 §13.1).
 const FACTORS: Letters = A.or(SELF);
@@ -37,13 +39,13 @@ pub(super) const ROUTES: &[Route] = &[
         .allow(ALL)
         .auth(Auth::None)
         .limit(Limiter::MutatePassword),
-    get("users/{id+}/products", nested::index::<User, Product>).can(&["product.read"]).allow(READERS),
-    get("users/{id+}/products/{child}", nested::show::<User, Product>).can(&["product.read"]).allow(READERS),
-    get("users/{id+}/licenses", nested::index::<User, License>).can(&["license.read"]).allow(READERS),
-    get("users/{id+}/licenses/{child+}", nested::show::<User, License>).can(&["license.read"]).allow(READERS),
-    get("users/{id+}/machines", nested::index::<User, Machine>).can(&["machine.read"]).allow(READERS),
-    get("users/{id+}/machines/{child+}", nested::show::<User, Machine>).can(&["machine.read"]).allow(READERS),
-    get("users/{id+}/group", nested::one::<User, Group>).can(&["group.read"]).allow(READERS),
+    get("users/{id+}/products", nested::index::<User, Product>).can(&["product.read"]).allow(HOLDINGS),
+    get("users/{id+}/products/{child}", nested::show::<User, Product>).can(&["product.read"]).allow(HOLDINGS),
+    get("users/{id+}/licenses", nested::index::<User, License>).can(&["license.read"]).allow(HOLDINGS),
+    get("users/{id+}/licenses/{child+}", nested::show::<User, License>).can(&["license.read"]).allow(HOLDINGS),
+    get("users/{id+}/machines", nested::index::<User, Machine>).can(&["machine.read"]).allow(HOLDINGS),
+    get("users/{id+}/machines/{child+}", nested::show::<User, Machine>).can(&["machine.read"]).allow(HOLDINGS),
+    get("users/{id+}/group", nested::one::<User, Group>).can(&["group.read"]).allow(HOLDINGS),
     get("users/{id+}/tokens", nested::index::<User, Token>).can(&["token.read"]).allow(READERS),
     get("users/{id+}/tokens/{child}", nested::show::<User, Token>).can(&["token.read"]).allow(READERS),
     post("users/{id+}/tokens", tokens::generate_for::<User>).can(&["user.tokens.generate"]).allow(A.or(D).or(E).or(P)),
@@ -225,11 +227,13 @@ impl Resource for User {
         }
     }
 
-    /// `UO`: itself, of role `user`; `UA`: a teammate; `SELF`: itself, of any role.
+    /// `UO`: itself, of role `user`; `UA`: a teammate; `SELF`: itself, of any role; `E_STAFF`: an environment, to a user of
+    /// another role.
     fn letters(&self, cx: &Ctx, _db: &Db<'_>) -> Result<Letters> {
         let bearer = &cx.subject.bearer;
         Ok(match bearer {
-            Bearer::Product(_) | Bearer::Environment(_) if self.role != Role::User => NONE,
+            Bearer::Product(_) if self.role != Role::User => NONE,
+            Bearer::Environment(_) if self.role != Role::User => E_STAFF,
             Bearer::User(user) => match (user.role == Role::User, user.id == self.id) {
                 (true, true) => U | UO | SELF,
                 (true, false) => U | UA,
@@ -527,6 +531,8 @@ fn of_own_product(cx: &Ctx, product: Uuid, letters: Letters) -> Letters {
 }
 
 impl nested::Within<User> for Product {
+    const BY_ID_ONLY: bool = true;
+
     fn within(parent: &User, filter: &mut Where) {
         filter.and("products.id IN (SELECT product_id FROM user_licenses WHERE user_id = ?)", [parent.id.to_val()]);
     }

@@ -50,6 +50,8 @@ pub mod letters {
 
     /// User of whatever role that is the record itself.
     pub const SELF: Letters = Letters(1 << 18);
+    /// Environment, when the user that is the record has a role in the staff (04 §1).
+    pub const E_STAFF: Letters = Letters(1 << 19);
 
     /// Everybody with a role in the vendor's staff.
     pub const STAFF: Letters = Letters(0b1_1111);
