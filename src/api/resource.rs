@@ -85,6 +85,8 @@ pub struct Attr<T: 'static> {
     pub update: Letters,
     /// Create must name it (400).
     pub required: bool,
+    /// Update must name it, too.
+    pub required_always: bool,
     /// `null` is a value.
     pub nullable: bool,
     /// Blank is a value.
@@ -111,6 +113,7 @@ impl<T> Attr<T> {
             create,
             update,
             required: false,
+            required_always: false,
             nullable: false,
             blank,
             rules: &[],
@@ -121,6 +124,13 @@ impl<T> Attr<T> {
     /// Create must name it.
     pub const fn required(mut self) -> Attr<T> {
         self.required = true;
+        self
+    }
+
+    /// Create and update must name it.
+    pub const fn required_always(mut self) -> Attr<T> {
+        self.required = true;
+        self.required_always = true;
         self
     }
 
@@ -564,7 +574,7 @@ impl<T: Resource> Def<T> {
             .map(|a| Member {
                 name: a.name,
                 node: node(a.kind),
-                required: a.required && creating,
+                required: a.required && (creating || a.required_always),
                 nullable: a.nullable,
                 blank: a.blank,
                 who: who(a).0,
