@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accounts;
 mod authentication;
 mod authorization;
 mod components;
@@ -21,10 +22,12 @@ mod processes;
 mod products;
 mod protocol;
 mod rate_limits;
+mod settings;
 mod signatures;
 mod straight_path;
 mod tokens;
 mod user_access;
+mod user_deletion;
 mod user_lists;
 mod user_nested;
 mod user_privileges;

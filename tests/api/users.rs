@@ -217,6 +217,7 @@ fn attributes_are_checked() {
         (json!({ "password": "        " }), format!("400 cannot be blank|-|{password}")),
         (json!({ "password": 123456 }), format!("400 type mismatch (received integer expected string)|-|{password}")),
         (json!({ "role": "root" }), format!("400 is invalid|-|{}", at("role"))),
+        (json!({ "role": "" }), format!("400 cannot be blank|-|{}", at("role"))),
         (json!({ "role": "Admin" }), format!("400 is invalid|-|{}", at("role"))),
         (json!({ "role": "sales_agent" }), format!("400 is invalid|-|{}", at("role"))),
         (json!({ "role": "product" }), format!("400 is invalid|-|{}", at("role"))),
