@@ -85,6 +85,8 @@ pub struct Attr<T: 'static> {
     pub update: Letters,
     /// Create must name it (400).
     pub required: bool,
+    /// Update must name it, too.
+    pub required_always: bool,
     /// `null` is a value.
     pub nullable: bool,
     /// Blank is a value.
@@ -111,6 +113,7 @@ impl<T> Attr<T> {
             create,
             update,
             required: false,
+            required_always: false,
             nullable: false,
             blank,
             rules: &[],
@@ -121,6 +124,13 @@ impl<T> Attr<T> {
     /// Create must name it.
     pub const fn required(mut self) -> Attr<T> {
         self.required = true;
+        self
+    }
+
+    /// Create and update must name it.
+    pub const fn required_always(mut self) -> Attr<T> {
+        self.required = true;
+        self.required_always = true;
         self
     }
 
@@ -485,6 +495,9 @@ pub trait Resource: Entity {
     /// An update checks its body before it is authorized, and authorizes the changed record (04 §6.3).
     const BODY_FIRST: bool = false;
 
+    /// An update may leave `data.attributes` out (04 §2).
+    const BARE_UPDATE: bool = false;
+
     /// Environment of the parent that supplies it to a new record (05 §5.6).
     fn parent_environment(&self, _db: &Db<'_>) -> Result<Option<Uuid>> {
         Ok(None)
@@ -561,7 +574,7 @@ impl<T: Resource> Def<T> {
             .map(|a| Member {
                 name: a.name,
                 node: node(a.kind),
-                required: a.required && creating,
+                required: a.required && (creating || a.required_always),
                 nullable: a.nullable,
                 blank: a.blank,
                 who: who(a).0,
@@ -621,13 +634,15 @@ impl<T: Resource> Def<T> {
     }
 
     fn build_update_schema(&self) -> Schema {
+        let mut attributes = Member::new("attributes", Node::Object(self.attribute_members(false)));
+        attributes.required = !T::BARE_UPDATE;
         Schema::body(vec![
             Member::new(
                 "data",
                 Node::Object(vec![
                     Member::new("type", Node::OneOf(self.types.to_vec())).required(),
                     Member::new("id", Node::String),
-                    Member::new("attributes", Node::Object(self.attribute_members(false))).required(),
+                    attributes,
                 ]),
             )
             .required(),

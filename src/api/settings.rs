@@ -8,6 +8,7 @@ use super::validation::{Change, Validation};
 use super::{crud, list};
 use crate::auth::{Letters, letters::*};
 use crate::http::error::{ApiError, Result};
+use crate::http::negotiate::Accepts;
 use crate::json::{self, Json};
 use crate::model::{Account, Column as _, PermissionSet, Role, Setting, Time, Val};
 use crate::store::Db;
@@ -16,12 +17,17 @@ use uuid::Uuid;
 const WRITERS: Letters = A.or(D);
 
 pub(super) const ROUTES: &[Route] = &[
-    get("settings", list::index::<Setting>).can(&["account.read"]).allow(WRITERS).prefix(Prefix::Long),
-    post("settings", crud::create::<Setting>).can(&["account.update"]).allow(WRITERS).prefix(Prefix::Long),
-    get("settings/{id}", crud::show::<Setting>).can(&["account.read"]).allow(WRITERS).prefix(Prefix::Long),
-    patch("settings/{id}", crud::update::<Setting>).can(&["account.update"]).allow(WRITERS).prefix(Prefix::Long),
-    delete("settings/{id}", crud::destroy::<Setting>).can(&["account.update"]).allow(WRITERS).prefix(Prefix::Long),
+    of_settings(get("settings", list::index::<Setting>).can(&["account.read"])),
+    of_settings(post("settings", crud::create::<Setting>).can(&["account.update"])),
+    of_settings(get("settings/{id}", crud::show::<Setting>).can(&["account.read"])),
+    of_settings(patch("settings/{id}", crud::update::<Setting>).can(&["account.update"])),
+    of_settings(delete("settings/{id}", crud::destroy::<Setting>).can(&["account.update"])),
 ];
+
+/// What all routes have in common: no short form (05 §2.1), and no binary answers (01 §3.1).
+const fn of_settings(route: Route) -> Route {
+    route.allow(WRITERS).prefix(Prefix::Long).accepts(Accepts::Json)
+}
 
 /// Permissions of new licenses (05 §2.3).
 pub(super) const LICENSE_PERMISSIONS: &str = "default_license_permissions";
@@ -31,7 +37,7 @@ pub(super) const USER_PERMISSIONS: &str = "default_user_permissions";
 const ATTRIBUTES: &[Attr<Setting>] = attributes![Setting:
     key "key" (Kind::String) .required() .update(NONE);
     value "value" (Kind::Json) show |setting: &Setting, _| Ok(Some(Json::Raw(setting.value.clone().into())));
-        .required();
+        .required_always();
 ];
 
 static DEF: Def<Setting> = Def {

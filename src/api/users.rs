@@ -196,6 +196,7 @@ fn filter_by_assigned(_cx: &Ctx, value: &QueryValue, filter: &mut Where) {
 
 impl Resource for User {
     const BODY_FIRST: bool = true;
+    const BARE_UPDATE: bool = true;
     const ANY_CASE: bool = true;
 
     fn def() -> &'static Def<Self> {
@@ -228,7 +229,8 @@ impl Resource for User {
         }
     }
 
-    /// `UO`: itself, of role `user`; `UA`: a teammate; `SELF`: itself, of any role.
+    /// `UO`: itself, of role `user`; `UA`: a teammate; `SELF`: itself, of any role; `E_USER`: an environment, to a
+    /// user of role `user`.
     fn letters(&self, cx: &Ctx, _db: &Db<'_>) -> Result<Letters> {
         let bearer = &cx.subject.bearer;
         Ok(match bearer {
@@ -534,6 +536,8 @@ fn of_own_product(cx: &Ctx, product: Uuid, letters: Letters) -> Letters {
 }
 
 impl nested::Within<User> for Product {
+    const BY_ID_ONLY: bool = true;
+
     fn within(parent: &User, filter: &mut Where) {
         filter.and("products.id IN (SELECT product_id FROM user_licenses WHERE user_id = ?)", [parent.id.to_val()]);
     }

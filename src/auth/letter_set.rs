@@ -57,7 +57,7 @@ pub mod letters {
     pub const GO_ANY: Letters = Letters(1 << 20);
 
     /// Environment, when the user has role `user`.
-    pub const E_USER: Letters = Letters(1 << 19);
+    pub const E_USER: Letters = Letters(1 << 21);
 
     /// Everybody with a role in the vendor's staff.
     pub const STAFF: Letters = Letters(0b1_1111);

@@ -339,7 +339,8 @@ impl Schema {
             },
             Node::OneOf(choices) => {
                 let Json::Str(text) = value else { return mismatch(value, "string") };
-                if !choices.contains(&text.as_ref()) {
+                // A blank one is told below (01 §6.1).
+                if !choices.contains(&text.as_ref()) && !value.is_blank() {
                     return self.fail("is invalid", path);
                 }
             }

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accounts;
 mod authentication;
 mod authorization;
 mod components;
@@ -35,11 +36,18 @@ mod products_nested;
 mod protocol;
 mod rate_limits;
 mod second_factors;
+mod settings;
 mod signatures;
 mod simple_resources;
 mod straight_path;
 mod token_generation;
 mod token_lifecycle;
 mod tokens;
+mod user_access;
+mod user_deletion;
+mod user_lists;
+mod user_nested;
+mod user_privileges;
+mod users;
 mod validation;
 mod verdicts;
