@@ -14,7 +14,7 @@ use keygen_rs::errors::{ApiErrorKind, Error};
 use keygen_rs::product::{ListProductsOptions, Product};
 use keygen_rs::token::{ListTokensOptions, RegenerateTokenRequest, Token, TokenKind};
 use keygen_rs::user::{CreateUserRequest, User, UserRole};
-use serde_json::{Value, json};
+use serde_json::json;
 
 // 05 §3, §4, §5
 #[tokio::test]
