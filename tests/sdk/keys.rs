@@ -1,10 +1,13 @@
-//! License keys that carry a signed dataset, verified offline (02 §5).
+//! License keys that carry a signed dataset, verified offline (02 §5), and those of pools (07 §7).
 
-use crate::World;
+use crate::management::configure;
 use crate::support::*;
+use crate::{World, api_error, refusal, refused};
 use keygen_rs::KeygenClient;
+use keygen_rs::config::set_token;
 use keygen_rs::errors::Error;
-use keygen_rs::license::{LicenseValidationRequest as Request, SchemeCode};
+use keygen_rs::license::{License, LicenseCreateRequest, LicenseValidationRequest as Request, SchemeCode};
+use keygen_rs::policy::Policy;
 use serde_json::{Value, json};
 
 // 02 §5.1, §5.2, §7
@@ -75,4 +78,32 @@ async fn schemes() {
         let read = world.app(&license).validate(&Request::default()).await.unwrap().into_license().unwrap();
         assert_eq!((read.scheme, read.key.as_str()), (code, key(&license)), "{scheme}");
     }
+}
+
+// 07 §7, §8
+#[tokio::test]
+async fn pools() {
+    let world = World::new();
+    let _turn = configure(world.globally()).await;
+    let pooled = world.policy(json!({ "usePool": true }));
+    let policy = Policy::get(id(&pooled)).await.unwrap();
+    for text in ["first-key", "second-key", "third-key"] {
+        world.admin.create("keys", json!({ "key": text }), json!({ "policy": link(&pooled) }));
+    }
+    // The most recent one first; none comes twice.
+    assert_eq!(policy.pop_key().await.unwrap(), "third-key");
+    let license = License::create(LicenseCreateRequest::new(policy.id.clone())).await.unwrap();
+    assert_eq!(license.key, "second-key");
+    assert_eq!(policy.pop_key().await.unwrap(), "first-key");
+    let (status, code, _, detail, pointer) = api_error(policy.pop_key().await);
+    assert_eq!(
+        (status, code.as_str(), detail.as_str(), pointer.as_str()),
+        (422, "-", "pool is empty", "/data/relationships/pool")
+    );
+    let empty = License::create(LicenseCreateRequest::new(policy.id.clone())).await;
+    refused(empty, 422, "POLICY_POOL_EMPTY", "/data/relationships/policy");
+    let plain = Policy::get(id(&world.policy(json!({})))).await.unwrap();
+    assert_eq!(api_error(plain.pop_key().await).3, "pool is not supported");
+    set_token(&policy.id).unwrap();
+    assert_eq!(refusal(policy.pop_key().await).1, "TOKEN_FORMAT_INVALID");
 }

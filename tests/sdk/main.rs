@@ -5,11 +5,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod environments;
 mod examples;
 mod files;
 mod keys;
 mod machines;
 mod management;
+mod people;
 mod signatures;
 mod validate;
 
@@ -88,6 +90,12 @@ impl World {
         self.bearer(&self.server.admin_token)
     }
 
+    /// A login by e-mail address and password.
+    fn login(&self, email: &str, password: &str) -> support::Answer {
+        let basic = BASE64.encode(format!("{email}:{password}"));
+        self.server.with(&format!("Basic {basic}")).post("tokens", Value::Null)
+    }
+
     /// Another account's Ed25519 key: valid, and wrong here.
     fn wrong_key(&self) -> &'static str {
         "e99d293c70785efbf8e7cbbb5f2a44ad05140d976f1cacc7766f112a7043116f"
@@ -114,4 +122,11 @@ fn api_error<T: std::fmt::Debug>(result: Result<T, Error>) -> (u16, String, ApiE
 fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> (u16, String, ApiErrorKind) {
     let (status, code, kind, _, _) = api_error(result);
     (status, code, kind)
+}
+
+/// Status, code and pointer of an API error.
+#[track_caller]
+fn refused<T: std::fmt::Debug>(result: Result<T, Error>, status: u16, code: &str, pointer: &str) {
+    let (s, c, _, detail, p) = api_error(result);
+    assert_eq!((s, c.as_str(), p.as_str()), (status, code, pointer), "{detail}");
 }

@@ -35,7 +35,7 @@ pub async fn configure(config: KeygenConfig) -> MutexGuard<'static, ()> {
 
 impl World {
     /// The vendor's global configuration, signatures verified.
-    fn globally(&self) -> KeygenConfig {
+    pub fn globally(&self) -> KeygenConfig {
         KeygenConfig {
             api_url: self.url(),
             public_key: Some(self.ed25519.clone()),
@@ -45,14 +45,14 @@ impl World {
     }
 }
 
-fn metadata(value: Value) -> Option<HashMap<String, Value>> {
+pub fn metadata(value: Value) -> Option<HashMap<String, Value>> {
     Some(serde_json::from_value(value).unwrap())
 }
 
 const NOT_FOUND: (u16, &str, ApiErrorKind) = (404, "NOT_FOUND", ApiErrorKind::NotFound);
 
 #[track_caller]
-fn gone<T: std::fmt::Debug>(result: Result<T, keygen_rs::errors::Error>) {
+pub fn gone<T: std::fmt::Debug>(result: Result<T, keygen_rs::errors::Error>) {
     let (status, code, kind) = refusal(result);
     assert_eq!((status, code.as_str(), kind), NOT_FOUND);
 }
