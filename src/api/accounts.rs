@@ -13,7 +13,7 @@ use crate::http::error::{ApiError, Result};
 use crate::http::negotiate::Accepts;
 use crate::http::params::{Member, Node, Schema};
 use crate::json::{Json, Text};
-use crate::model::{Account, Column as _, Time, Val, slug};
+use crate::model::{Account, Column as _, Time, User, Val, slug};
 use crate::store::Db;
 use crate::versions::Version;
 use std::sync::LazyLock;
@@ -168,20 +168,26 @@ pub fn found(app: &App, new: NewAccount) -> Result<Account> {
     account.slug = new.slug.unwrap_or(derived.slug);
     account.api_version = new.version.name().to_owned();
     account.protected = new.protected;
-    let users = embedded::users(id, None, &new.admins, now);
-    let keys = app.make_keys(id, now);
-    app.store.write_blocking(move |db| {
+    let mut users = embedded::users(id, None, &new.admins, now);
+    let check = move |db: &Db<'_>, account: &mut Account, users: &[User], admins: &[NewAdmin]| -> Result<()> {
         let mut v = Validation::new(DEF.path, DEF.code);
         if account.name.as_ref().is_some_and(|name| name.chars().count() > slug::LONGEST) {
             v.attribute("name", "TOO_LONG", "is too long (maximum is 255 characters)");
         }
         if given_slug {
-            check_slug(db, &account, &mut v)?;
+            check_slug(db, account, &mut v)?;
         } else {
-            settle_slug(db, &mut account, derived.public, &mut v)?;
+            settle_slug(db, account, derived.public, &mut v)?;
         }
-        embedded::check(db, &users, &new.admins, &mut v, true)?;
-        v.finish()?;
+        embedded::check(db, users, admins, &mut v, true)?;
+        v.finish()
+    };
+    // What is refused is not worth the price of keys and passwords; the writer looks again.
+    app.store.read(|db| check(db, &mut account.clone(), &users, &new.admins))?;
+    embedded::set_passwords(&mut users, &new.admins);
+    let keys = app.make_keys(id, now);
+    app.store.write_blocking(move |db| {
+        check(db, &mut account, &users, &new.admins)?;
         db.insert(&account)?;
         db.insert(&keys)?;
         for user in &users {
