@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account_creation;
 mod accounts;
 mod authentication;
 mod authorization;
@@ -17,6 +18,7 @@ mod license_keys;
 mod licenses;
 mod lists;
 mod machines;
+mod multi_account;
 mod policies;
 mod processes;
 mod products;
