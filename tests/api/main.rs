@@ -9,6 +9,8 @@ mod authentication;
 mod authorization;
 mod components;
 mod entitlements;
+mod environment_deletion;
+mod environment_records;
 mod environments;
 mod hardening;
 mod heartbeats;
