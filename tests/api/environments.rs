@@ -295,6 +295,12 @@ fn where_new_records_end_up() {
         assert_eq!(owners.each_ref().map(own), expected[at], "{name}");
         assert_eq!(own(&administrator), *name, "an administrator as owner in {name}");
     }
+    // several that do not fit: one error, for the first (05 §5.7)
+    let mut body = KINDS[2].body(Some(&chains[0].1[1]), None);
+    body["data"]["relationships"]["owner"] = link(&owners[2]);
+    let answer = ground.client("isolated").post("licenses", body);
+    assert_eq!(answer.detail(), "must be compatible with policy environment");
+    assert_eq!(answer.errors().len(), 1);
 }
 
 // 05 §5.5, 10 §6

@@ -4,6 +4,7 @@ use crate::account_creation::{admin, body, multi};
 use crate::authentication::*;
 use crate::authorization::{NO_REASON, reason};
 use crate::support::*;
+use crate::users::group;
 use serde_json::{Value, json};
 
 /// An account with one of everything, made with the same names as in the other one.
@@ -219,7 +220,7 @@ fn records_belong_to_one_account() {
 // 05 §5.7 (unknown ids), §5.1, §5.6
 #[test]
 fn bodies_and_headers_name_ones_own_records_only() {
-    let (_server, acme, beta) = pair();
+    let (server, acme, beta) = pair();
     let created = |type_: &str, attributes: Value, linked: Value| {
         let data = json!({ "type": type_, "attributes": attributes, "relationships": linked });
         acme.client.post(&acme.at(type_), json!({ "data": data }))
@@ -255,6 +256,10 @@ fn bodies_and_headers_name_ones_own_records_only() {
         let body = json!({ "data": { "type": "tokens", "relationships": { "bearer": link(bearer) } } });
         assert_eq!(reason(&acme.client.post(&acme.at("tokens"), body)), NO_REASON);
     }
+    // the group is of the older account
+    let group = json!({ "group": link(&group(&server, None, None)) });
+    let data = json!({ "type": "users", "attributes": { "email": "g@x.io" }, "relationships": group });
+    assert_eq!(beta.client.post(&beta.at("users"), json!({ "data": data })).code(), "GROUP_NOT_FOUND");
     // environments
     for name in [id(&beta.environment), "nope"] {
         let answer = acme.client.environment(name).get(&acme.at("products"));
