@@ -97,7 +97,7 @@ impl Kind {
     }
 }
 
-// 05 §5.1, 01 §14.1
+// 05 §5.1, §6, 01 §14.1
 #[test]
 fn choosing_the_environment() {
     let ground = Ground::new();
