@@ -1,5 +1,5 @@
-//! Credentials: where they may stand, what they may look like, how each kind is refused (03 §1–§6). Also the people and
-//! environments that no route can make yet, for the other files.
+//! Credentials: where they may stand, what they may look like, how each kind is refused (03 §1–§6). Also people, tokens and
+//! environments in a line each, for the other files.
 
 use crate::support::*;
 use base64::Engine as _;
