@@ -92,6 +92,7 @@ CREATE TABLE users (
 ) STRICT;
 CREATE UNIQUE INDEX users_email ON users (account_id, email);
 CREATE INDEX users_email_anywhere ON users (email);
+CREATE INDEX users_role ON users (account_id, role, created_at, id);
 CREATE INDEX users_list ON users (environment_id, account_id, created_at, id);
 CREATE INDEX users_account ON users (account_id, created_at, id);
 CREATE INDEX users_group ON users (group_id) WHERE group_id IS NOT NULL;

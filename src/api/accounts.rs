@@ -169,18 +169,24 @@ pub fn found(app: &App, new: NewAccount) -> Result<(Account, Vec<User>)> {
     account.slug = new.slug.unwrap_or(derived.slug);
     account.api_version = new.version.name().to_owned();
     account.protected = new.protected;
-    let users = embedded::users(id, None, &new.admins, now);
-    let keys = app.make_keys(id, now);
-    app.store.write_blocking(move |db| {
+    let mut users = embedded::users(id, None, &new.admins, now);
+    let check = move |db: &Db<'_>, account: &mut Account, users: &[User], admins: &[NewAdmin]| -> Result<()> {
         let mut v = Validation::new(DEF.path, DEF.code);
         check_name(account.name.as_deref().unwrap_or_default(), &mut v);
         if given_slug {
-            check_slug(db, &account, &mut v)?;
+            check_slug(db, account, &mut v)?;
         } else {
-            settle_slug(db, &mut account, derived.public, &mut v)?;
+            settle_slug(db, account, derived.public, &mut v)?;
         }
-        embedded::check(db, &users, &new.admins, &mut v, true)?;
-        v.finish()?;
+        embedded::check(db, users, admins, &mut v, true)?;
+        v.finish()
+    };
+    // What is refused is not worth the price of keys and passwords; the writer looks again.
+    app.store.read(|db| check(db, &mut account.clone(), &users, &new.admins))?;
+    embedded::set_passwords(&mut users, &new.admins);
+    let keys = app.make_keys(id, now);
+    app.store.write_blocking(move |db| {
+        check(db, &mut account, &users, &new.admins)?;
         db.insert(&account)?;
         db.insert(&keys)?;
         for user in &users {

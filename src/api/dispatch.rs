@@ -210,8 +210,12 @@ impl App {
         head.response_type = Some(routed.response_type);
         if let Some(open) = route.open {
             self.choose_signer(db, request, head)?;
-            // Nothing is made in an older version here, so an unknown name is not worth an error.
-            let version = request.header("keygen-version").and_then(Version::named).unwrap_or(Version::CURRENT);
+            let version = match version_named(request) {
+                Ok(named) => named.unwrap_or(Version::CURRENT),
+                // Probes answer whatever is asked of them (01 §20).
+                Err(_) if route.method == "GET" => Version::CURRENT,
+                Err(error) => return Err(error),
+            };
             head.version = Some(version);
             if routed.body.as_ref().is_some_and(Json::has_null_character) {
                 return Err(ApiError::null_byte());
@@ -231,17 +235,11 @@ impl App {
             });
         }
         // 4: the version, as far as the request names one
-        let named = match request.headers.get("keygen-version") {
-            None => None,
-            Some(value) => {
-                let text = std::str::from_utf8(value.as_bytes()).unwrap_or("");
-                let Some(version) = Version::named(text) else {
-                    self.choose_signer(db, request, head)?;
-                    return Err(ApiError::bad_request("unsupported API version requested")
-                        .code("INVALID_API_VERSION")
-                        .about("/versioning/"));
-                };
-                Some(version)
+        let named = match version_named(request) {
+            Ok(named) => named,
+            Err(error) => {
+                self.choose_signer(db, request, head)?;
+                return Err(error);
             }
         };
         head.version = Some(named.unwrap_or(Version::CURRENT));
@@ -617,6 +615,14 @@ fn resolve_environment(
             .code("ENVIRONMENT_INVALID")
             .header("Keygen-Environment")),
     }
+}
+
+/// The version that the request names (01 §13).
+fn version_named(request: &Request) -> Result<Option<Version>> {
+    let Some(value) = request.headers.get("keygen-version") else { return Ok(None) };
+    let text = std::str::from_utf8(value.as_bytes()).unwrap_or("");
+    let unsupported = || ApiError::bad_request("unsupported API version requested").code("INVALID_API_VERSION");
+    Version::named(text).map(Some).ok_or_else(|| unsupported().about("/versioning/"))
 }
 
 /// A header as text; a value that is not UTF-8 is no media type.

@@ -65,7 +65,7 @@ fn one(item: &Json) -> NewAdmin {
     }
 }
 
-/// The users that these administrators become. Hashes passwords: slow.
+/// The users that these administrators become, still without passwords.
 pub(super) fn users(account: Uuid, environment: Option<&Environment>, admins: &[NewAdmin], now: Time) -> Vec<User> {
     let build = |admin: &NewAdmin| {
         let mut user = User::new(Uuid::now_v7(), account, environment.map(|e| e.id), now);
@@ -75,11 +75,17 @@ pub(super) fn users(account: Uuid, environment: Option<&Environment>, admins: &[
         user.role = Role::Admin;
         user.permissions = Role::Admin.default_permissions();
         user.metadata = Metadata::from_val(ValRef::Text(&admin.metadata)).unwrap_or_default();
-        let password = admin.password.as_ref().filter(|text| super::passwords::fits(text));
-        user.password_digest = password.map(|text| crate::crypto::password::hash_password(text));
         user
     };
     admins.iter().map(build).collect()
+}
+
+/// Gives the users their passwords. Slow.
+pub(super) fn set_passwords(users: &mut [User], admins: &[NewAdmin]) {
+    for (user, admin) in users.iter_mut().zip(admins) {
+        let password = admin.password.as_ref().filter(|text| super::passwords::fits(text));
+        user.password_digest = password.map(|text| crate::crypto::password::hash_password(text));
+    }
 }
 
 /// Validation of the users (04 §2). `indexed`: pointers name the place in the body (accounts; not environments).

@@ -112,7 +112,8 @@ fn create(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     let admins = embedded::read(&created.draft.params)?;
     Outcome::blocking(move |cx| {
         let environment = &created.draft.record;
-        let users = embedded::users(cx.account.id, Some(environment), &admins, cx.now);
+        let mut users = embedded::users(cx.account.id, Some(environment), &admins, cx.now);
+        embedded::set_passwords(&mut users, &admins);
         Outcome::write(move |cx, db| {
             let Created { draft, bad } = created;
             let environment = draft.record.clone();

@@ -91,15 +91,20 @@ mod tests {
         let catalogues =
             [include_str!("../../docs/spec/data/events.json"), include_str!("../../docs/spec/data/permissions.json")];
         let heads = [
+            "account.",
+            "admin.",
             "component.",
             "entitlement.",
+            "environment.",
             "group.",
             "license.",
             "machine.",
             "policy.",
             "process.",
             "product.",
+            "second-factor.",
             "token.",
+            "user.",
         ];
         let mut seen = 0;
         for source in sources(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/api"))) {

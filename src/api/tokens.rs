@@ -495,7 +495,12 @@ pub(super) fn generate_for<Parent: TokenParent>(cx: &Ctx, db: &Db<'_>) -> Result
     let of_request = || parent.own_environment().or(cx.environment_id()).or(Entity::environment_id(&parent));
     let environment = linked(&params, "environment").unwrap_or_else(of_request);
     let letters = parent.letters_to_generate(cx, db)?;
-    cx.authorize_as(Parent::access(cx), nested::of_parent(&parent), Records::One(environment), letters)?;
+    // An environment's tokens are made in that environment, whatever is asked for (05 §4).
+    let judged = match parent.own_environment() {
+        own @ Some(_) if own != cx.environment_id() => own,
+        _ => environment,
+    };
+    cx.authorize_as(Parent::access(cx), nested::of_parent(&parent), Records::One(judged), letters)?;
     let holder = Holder::read(db, cx.account.id, Parent::TYPE, parent.id())?
         .ok_or_else(|| Ctx::broken("a parent that is gone"))?;
     make(holder, environment, params, Parent::STATUS)

@@ -171,14 +171,13 @@ fn filter_by_roles(_cx: &Ctx, value: Option<&QueryValue>, filter: &mut Where) {
 fn filter_by_status(cx: &Ctx, value: &QueryValue, filter: &mut Where) {
     let Some(text) = value.as_str().filter(|text| !text.trim().is_empty()) else { return };
     let since = Time(cx.now.0 - ACTIVE_MS).to_val();
-    let alive = "(users.created_at >= ? OR users.id IN (
-        SELECT user_licenses.user_id FROM user_licenses JOIN licenses ON licenses.id = user_licenses.license_id
-        WHERE user_licenses.account_id = ?
+    let alive = "(users.created_at >= ? OR EXISTS (
+        SELECT 1 FROM user_licenses JOIN licenses ON licenses.id = user_licenses.license_id
+        WHERE user_licenses.user_id = users.id
           AND (licenses.created_at >= ? OR licenses.last_validated_at >= ? OR licenses.last_check_out_at >= ?
             OR licenses.last_check_in_at >= ?)
           AND NOT EXISTS (SELECT 1 FROM users owners WHERE owners.id = licenses.owner_id AND owners.banned_at IS NOT NULL)))";
-    let account = cx.account.id.to_val();
-    let args = [since.clone(), account, since.clone(), since.clone(), since.clone(), since];
+    let args = [since.clone(), since.clone(), since.clone(), since.clone(), since];
     match text.to_ascii_uppercase().as_str() {
         "BANNED" => filter.and("users.banned_at IS NOT NULL", []),
         "ACTIVE" => filter.and(format!("users.banned_at IS NULL AND {alive}"), args),

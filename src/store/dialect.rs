@@ -13,6 +13,7 @@ pub fn case_insensitive_equals(column: &str) -> String {
 const SHARED_BY: &[(&str, i64)] = &[
     ("account_id", 1_000_000),
     ("environment_id", 500_000),
+    ("role", 200_000),
     ("product_id", 50_000),
     ("policy_id", 20_000),
     ("group_id", 1_000),

@@ -1,5 +1,5 @@
-//! Credentials: where they may stand, what they may look like, how each kind is refused (03 §1–§6). Also the people and
-//! environments that no route can make yet, for the other files.
+//! Credentials: where they may stand, what they may look like, how each kind is refused (03 §1–§6). Also people, tokens and
+//! environments in a line each, for the other files.
 
 use crate::support::*;
 use base64::Engine as _;
@@ -57,13 +57,8 @@ pub fn user(server: &Server, role: &str, email: &str) -> Value {
 
 /// An environment.
 pub fn environment(server: &Server, code: &str, strategy: &str) -> Value {
-    let id = new_id();
-    server.sql(&format!(
-        "INSERT INTO environments (id, account_id, created_at, updated_at, name, code, isolation_strategy)
-         SELECT '{id}', id, {now}, {now}, '{code}', '{code}', '{strategy}' FROM accounts",
-        now = ago(0)
-    ));
-    json!({ "type": "environments", "id": id })
+    let attributes = json!({ "name": code, "code": code, "isolationStrategy": strategy });
+    server.admin().create("environments", attributes, Value::Null)
 }
 
 /// A token of any bearer, in any environment.

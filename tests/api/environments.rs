@@ -21,8 +21,9 @@ impl Ground {
         let server = Server::start();
         let isolated = environment(&server, "isolated", "ISOLATED");
         let shared = environment(&server, "shared", "SHARED");
-        let admin = json!({ "type": "users", "id": select(&server, "SELECT id FROM users") });
-        let inside = server.token(&token_in(&server, &admin, Some(id(&isolated)))).environment("isolated");
+        let entry = json!({ "data": { "type": "tokens", "relationships": { "environment": link(&isolated) } } });
+        let entry = server.admin().post("tokens", entry).ok(201);
+        let inside = server.token(text(&entry["data"]["attributes"]["token"])).environment("isolated");
         let clients =
             [("global", server.admin()), ("isolated", inside), ("shared", server.admin().environment("shared"))];
         Ground { server, isolated, shared, clients }
@@ -96,7 +97,7 @@ impl Kind {
     }
 }
 
-// 05 §5.1, 01 §14.1
+// 05 §5.1, §6, 01 §14.1
 #[test]
 fn choosing_the_environment() {
     let ground = Ground::new();
@@ -235,9 +236,15 @@ fn where_new_records_end_up() {
         let body = KINDS[0].body(None, environment);
         assert_eq!(ground.place(&ground.client(client).post("products", body.clone())), expected, "{client} {body}");
         let mut body = body;
-        body["data"]["type"] = json!("entitlements");
-        body["data"]["attributes"] = json!({ "name": "e", "code": format!("code-{}", new_id()) });
-        assert_eq!(ground.place(&ground.client(client).post("entitlements", body)), expected, "{client}, entitlement");
+        for (type_, attributes) in [
+            ("entitlements", json!({ "name": "e", "code": format!("code-{}", new_id()) })),
+            ("users", json!({ "email": format!("{}@example.com", new_id()) })),
+        ] {
+            body["data"]["type"] = json!(type_);
+            body["data"]["attributes"] = attributes;
+            let answer = ground.client(client).post(type_, body.clone());
+            assert_eq!(ground.place(&answer), expected, "{client}, {type_}");
+        }
     }
     // with a parent of each environment
     let chains = ["global", "isolated", "shared"].map(|name| (name, ground.chain(name)));
@@ -288,6 +295,12 @@ fn where_new_records_end_up() {
         assert_eq!(owners.each_ref().map(own), expected[at], "{name}");
         assert_eq!(own(&administrator), *name, "an administrator as owner in {name}");
     }
+    // several that do not fit: one error, for the first (05 §5.7)
+    let mut body = KINDS[2].body(Some(&chains[0].1[1]), None);
+    body["data"]["relationships"]["owner"] = link(&owners[2]);
+    let answer = ground.client("isolated").post("licenses", body);
+    assert_eq!(answer.detail(), "must be compatible with policy environment");
+    assert_eq!(answer.errors().len(), 1);
 }
 
 // 05 §5.5, 10 §6
@@ -431,6 +444,73 @@ fn environments_as_bearers() {
     assert_eq!(reason(&answer), NO_REASON);
 }
 
+// 04 §8, 05 §5.2, §5.3, §5.5
+#[test]
+fn users_of_environments() {
+    let ground = Ground::new();
+    let names = ["global", "isolated", "shared"];
+    let users = names.map(|name| {
+        let attributes = json!({ "email": format!("{name}@example.com") });
+        ground.client(name).create("users", attributes, Value::Null)
+    });
+    for (viewer, read, write) in [
+        ("global", [200, 404, 404], [200, 404, 404]),
+        ("isolated", [404, 200, 404], [404, 200, 404]),
+        ("shared", [200, 404, 200], [403, 404, 200]),
+    ] {
+        let client = ground.client(viewer);
+        let call = |call: &dyn Fn(&str) -> Answer| {
+            users.each_ref().map(|user| {
+                let answer = call(&format!("users/{}", id(user)));
+                if answer.status == 403 {
+                    assert_eq!(reason(&answer), RECORD, "{viewer}");
+                }
+                answer.status
+            })
+        };
+        assert_eq!(call(&|path| client.get(path)), read, "{viewer}");
+        assert_eq!(call(&|path| client.get(&format!("{path}/licenses"))), read, "{viewer}");
+        let update = json!({ "data": { "type": "users", "attributes": { "lastName": viewer } } });
+        assert_eq!(call(&|path| client.patch(path, update.clone())), write, "{viewer}");
+        for action in ["ban", "unban"] {
+            assert_eq!(call(&|path| client.post(&format!("{path}/actions/{action}"), Value::Null)), write, "{viewer}");
+        }
+        let seen: Vec<String> = client.get("users?order=asc").ok(200)["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|user| ground.name(&user["relationships"]["environment"]["data"]["id"]))
+            .collect();
+        let expected: Vec<&str> =
+            names.into_iter().zip(read).filter(|(_, status)| *status == 200).map(|(n, _)| n).collect();
+        assert_eq!(seen, expected, "{viewer}");
+        // an address is one user's, wherever
+        for name in names {
+            let body = json!({ "data": { "type": "users", "attributes": { "email": format!("{name}@example.com") } } });
+            assert_eq!(client.post("users", body).code(), "EMAIL_TAKEN", "{viewer} {name}");
+        }
+    }
+    // of global bearers only administrators may be in an isolated environment, whatever their token says
+    let admin = ground.server.admin();
+    let license = admin.quick_license(json!({ "authenticationStrategy": "MIXED" }));
+    let product = json!({ "type": "products", "id": license["relationships"]["product"]["data"]["id"] });
+    let bearers = [
+        ("developer", user(&ground.server, "developer", "dev@example.com")),
+        ("read only", user(&ground.server, "read-only", "ro@example.com")),
+        ("user", users[0].clone()),
+        ("product", product),
+        ("license", license),
+    ];
+    for (role, bearer) in &bearers {
+        let inside = ground.server.token(&token_in(&ground.server, bearer, Some(id(&ground.isolated))));
+        let answer = inside.environment("isolated").get("me");
+        let expected = format!("{role} environment is not compatible with the current environment");
+        assert_eq!(reason(&answer), expected);
+        let here = ground.server.token(&token_in(&ground.server, bearer, Some(id(&ground.shared))));
+        here.environment("shared").get("me").ok(200);
+    }
+}
+
 // 05 §5.2, §5.9: uniqueness and events
 #[test]
 fn uniqueness_and_events_across_environments() {
@@ -468,9 +548,7 @@ fn uniqueness_and_events_across_environments() {
     assert_eq!(of("machine.heartbeat.ping", &chain[3]), "global");
     // a deleted environment takes everything of it along, and nothing else (05 §3.4)
     let own = ground.chain("shared");
-    ground
-        .server
-        .sql(&format!("PRAGMA foreign_keys = ON; DELETE FROM environments WHERE id = '{}'", id(&ground.shared)));
+    global.delete("environments/shared").ok(204);
     assert_eq!(shared.get("products").code(), "ENVIRONMENT_INVALID");
     for (table, at) in [("products", 0), ("policies", 1), ("licenses", 2), ("machines", 3), ("machine_components", 4)] {
         let left = |record: &Value| {

@@ -3,11 +3,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account_creation;
 mod accounts;
 mod authentication;
 mod authorization;
 mod components;
 mod entitlements;
+mod environment_deletion;
+mod environment_records;
 mod environments;
 mod group_members;
 mod group_owners;
@@ -24,6 +27,7 @@ mod lists;
 mod machines;
 mod mail;
 mod me;
+mod multi_account;
 mod passwords;
 mod permissions;
 mod policies;

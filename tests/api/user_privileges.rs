@@ -59,6 +59,14 @@ fn permissions_of_users() {
         let attributes = json!({ "permissions": permissions });
         assert_eq!(developer.patch(&path(&other), body(attributes)).status, status, "{permissions}");
     }
+    environment(&server, "shared", "SHARED");
+    let elsewhere = |permissions: Value, email: &str| {
+        let mut sent = body(json!({ "email": email, "permissions": permissions }));
+        sent["data"]["relationships"] = json!({ "environment": { "data": null } });
+        admin.environment("shared").post("users", sent).status
+    };
+    assert_eq!(elsewhere(json!(["nope"]), "x"), 422);
+    assert_eq!(elsewhere(json!(["account.update"]), "x"), 403);
     let reader = person(&admin, "read-only", "reader@example.com");
     let outside = json!({ "permissions": ["user.create"] });
     assert_eq!(developer.patch(&path(&reader), body(outside)).error(), unsupported);
@@ -333,4 +341,48 @@ fn the_last_administrators() {
     client.delete(&path(&root)).ok(204);
     let last = server.token(&token_in(&server, &local, Some(id(&shared)))).environment("shared");
     assert_eq!(last.delete(&path(&local)).error(), some);
+}
+
+// 04 §2.1, §6.4: the rules hold for what is asked for at once
+#[test]
+fn rules_hold_at_once() {
+    let server = Server::start();
+    let admin = server.admin();
+    let at_once = |calls: Vec<Box<dyn Fn() -> u16 + Send>>| {
+        let barrier = std::sync::Arc::new(std::sync::Barrier::new(calls.len()));
+        let threads: Vec<_> = calls
+            .into_iter()
+            .map(|call| {
+                let barrier = barrier.clone();
+                std::thread::spawn(move || {
+                    barrier.wait();
+                    call()
+                })
+            })
+            .collect();
+        let mut statuses: Vec<u16> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        statuses.sort();
+        statuses
+    };
+    for round in 0..5 {
+        let new = |_| -> Box<dyn Fn() -> u16 + Send> {
+            let client = admin.clone();
+            let sent = body(json!({ "email": format!("round{round}@example.com") }));
+            Box::new(move || client.post("users", sent.clone()).status)
+        };
+        assert_eq!(at_once((0..4).map(new).collect()), [201, 422, 422, 422]);
+    }
+    // every administrator steps down: one must stay
+    let others: Vec<(Value, Client)> = (0..3).map(|_| with_set(&server, "admin", &json!(["*"]))).collect();
+    let root = admin.get("me").ok(200)["data"].clone();
+    let mut all = others;
+    all.push((root, admin.clone()));
+    let calls = all.into_iter().enumerate().map(|(at, (user, client))| -> Box<dyn Fn() -> u16 + Send> {
+        match at % 2 {
+            0 => Box::new(move || client.delete(&path(&user)).status),
+            _ => Box::new(move || client.patch(&path(&user), body(json!({ "role": "user" }))).status),
+        }
+    });
+    assert_eq!(at_once(calls.collect()).into_iter().filter(|status| *status == 422).count(), 1);
+    assert_eq!(select(&server, "SELECT count(*) FROM users WHERE role = 'admin'"), "1");
 }

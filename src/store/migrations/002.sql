@@ -2,6 +2,7 @@
 ALTER TABLE users ADD COLUMN password_reset_digest TEXT;
 ALTER TABLE users ADD COLUMN password_reset_at INTEGER;
 CREATE INDEX users_email_anywhere ON users (email);
+CREATE INDEX users_role ON users (account_id, role, created_at, id);
 
 CREATE TABLE account_settings (
   id TEXT NOT NULL PRIMARY KEY,
