@@ -27,6 +27,7 @@ mod rate_limits;
 mod second_factors;
 mod signatures;
 mod straight_path;
+mod timing;
 mod token_generation;
 mod token_lifecycle;
 mod tokens;
