@@ -454,20 +454,25 @@ fn generate(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     };
     let of_holder = holder.as_ref().and_then(Holder::environment_id);
     let environment = linked(&params, "environment").unwrap_or(cx.environment_id().or(of_holder));
-    let allowed = match &holder {
+    authorize_generation(cx, db, holder.as_ref(), environment)?;
+    let target = target.ok_or_else(|| Ctx::broken("an authorized token without bearer"))?;
+    make(target, environment, params, 201, move |cx, db, holder| authorize_generation(cx, db, holder, environment))
+}
+
+/// May the request make a token for this bearer (`None`: there is none), in this environment (03 §10.6)?
+fn authorize_generation(cx: &Ctx, db: &Db<'_>, holder: Option<&Holder>, environment: Option<Uuid>) -> Result<()> {
+    let bearer = &cx.subject.bearer;
+    let allowed = match holder {
         Some(holder) => may_generate(cx, db, holder)?,
         None => false,
     };
     let letters = if allowed { bearer.letters() } else { NONE };
     let access = if cx.subject.environment.is_none() { Access::Read } else { Access::Write };
     cx.authorize_as(access, None, Records::One(environment), letters)?;
-    if let Bearer::User(user) = bearer
-        && user.banned_at.is_some()
-    {
-        return Err(ApiError::denied("user is banned"));
+    match bearer {
+        Bearer::User(user) if user.banned_at.is_some() => Err(ApiError::denied("user is banned")),
+        _ => Ok(()),
     }
-    let holder = holder.ok_or_else(|| Ctx::broken("an authorized token without bearer"))?;
-    make(holder, environment, params, 201)
 }
 
 /// 03 §10.6, the table of rules
@@ -494,17 +499,32 @@ pub(super) fn generate_for<Parent: TokenParent>(cx: &Ctx, db: &Db<'_>) -> Result
     super::resource::check_permission_names::<Token>(&params)?;
     let of_request = || parent.own_environment().or(cx.environment_id()).or(Entity::environment_id(&parent));
     let environment = linked(&params, "environment").unwrap_or_else(of_request);
-    let letters = parent.letters_to_generate(cx, db)?;
-    cx.authorize_as(Parent::access(cx), nested::of_parent(&parent), Records::One(environment), letters)?;
-    let holder = Holder::read(db, cx.account.id, Parent::TYPE, parent.id())?
-        .ok_or_else(|| Ctx::broken("a parent that is gone"))?;
-    make(holder, environment, params, Parent::STATUS)
+    authorize_below(cx, db, &parent, environment)?;
+    let id = parent.id();
+    make((Parent::TYPE, id), environment, params, Parent::STATUS, move |cx, db, _| {
+        authorize_below::<Parent>(cx, db, &crud::reload(cx, db, id)?, environment)
+    })
 }
 
-/// Stores the new token and answers with its secret, which is shown this once.
-fn make(holder: Holder, environment: Option<Uuid>, params: Json, status: u16) -> Result<Outcome> {
+fn authorize_below<P: TokenParent>(cx: &Ctx, db: &Db<'_>, parent: &P, environment: Option<Uuid>) -> Result<()> {
+    let letters = parent.letters_to_generate(cx, db)?;
+    cx.authorize_as(P::access(cx), nested::of_parent(parent), Records::One(environment), letters)
+}
+
+/// Stores the new token and answers with its secret, which is shown this once. `authorize` is asked once more in the writer:
+/// the bearer may have gone meanwhile, or become somebody that the request may make no token for.
+fn make(
+    target: (BearerType, Uuid),
+    environment: Option<Uuid>,
+    params: Json,
+    status: u16,
+    authorize: impl FnOnce(&Ctx, &Db<'_>, Option<&Holder>) -> Result<()> + Send + 'static,
+) -> Result<Outcome> {
     Outcome::write(move |cx, db| {
-        let (type_, id) = holder.reference();
+        let (type_, id) = target;
+        let holder = Holder::read(db, cx.account.id, type_, id)?;
+        authorize(cx, db, holder.as_ref())?;
+        let holder = holder.ok_or_else(|| Ctx::broken("an authorized token without bearer"))?;
         let mut token = Token::fresh(cx, Uuid::now_v7(), environment);
         token.bearer_type = type_;
         token.bearer_id = id;
