@@ -8,7 +8,7 @@ use super::resource::{Attr, Compare, Data, Def, Filter, Kind, Link, Rel, Resourc
 use super::route::{Auth, Outcome, Reply, Route, delete, get, post, put};
 use super::validation::{Change, Validation, compatible};
 use super::{list, nested};
-use crate::auth::{Access, Bearer, Letters, Records, letters::*, license_permissions};
+use crate::auth::{Access, Bearer, Letters, Records, letters::*, license_permissions, still_authenticated};
 use crate::crypto::token::{self as secrets, TokenKind};
 use crate::http::error::{ApiError, Result};
 use crate::http::params::{Member, Node, Schema, linkage};
@@ -521,6 +521,7 @@ fn make(
     authorize: impl FnOnce(&Ctx, &Db<'_>, Option<&Holder>) -> Result<()> + Send + 'static,
 ) -> Result<Outcome> {
     Outcome::write(move |cx, db| {
+        still_authenticated(db, &cx.subject)?;
         let (type_, id) = target;
         let holder = Holder::read(db, cx.account.id, type_, id)?;
         authorize(cx, db, holder.as_ref())?;
@@ -585,6 +586,7 @@ fn regenerate(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
 /// Replaces the secret; the old one is void with the commit (03 §10.8).
 fn renew(id: Uuid) -> Result<Outcome> {
     Outcome::write(move |cx, db| {
+        still_authenticated(db, &cx.subject)?;
         let mut token: Token = reload(cx, db, id)?;
         let holder = Holder::read(db, cx.account.id, token.bearer_type, token.bearer_id)?
             .ok_or_else(|| Ctx::broken("a token without its bearer"))?;
