@@ -373,7 +373,8 @@ fn administrators_need_more() {
         let set: Vec<String> = catalogue("admin", "default").into_iter().filter(|n| n != name).collect();
         json!(set).to_string()
     };
-    let calls: [(&str, &dyn Fn() -> Answer, &dyn Fn() -> Answer); 5] = [
+    type Call<'a> = &'a dyn Fn() -> Answer;
+    let calls: [(&str, Call<'_>, Call<'_>); 5] = [
         ("read", &|| boss.get(&format!("users/{target}")), &|| boss.get("users/ada@example.com")),
         ("read", &|| boss.get("users?roles[]=admin&roles[]=user"), &|| boss.get("users?roles[]=user")),
         (

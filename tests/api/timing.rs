@@ -8,8 +8,11 @@ use std::time::Instant;
 
 const TRIES: usize = 100;
 
+/// What is measured, its status, and the call.
+type Case<'a> = (&'a str, u16, &'a dyn Fn(usize) -> Answer);
+
 /// Takes turns, so that a busy moment hits all alike; prints milliseconds.
-fn report(cases: &[(&str, u16, &dyn Fn(usize) -> Answer)]) {
+fn report(cases: &[Case<'_>]) {
     let mut times = vec![Vec::with_capacity(TRIES); cases.len()];
     for n in 0..TRIES + 5 {
         for ((name, status, call), times) in cases.iter().zip(&mut times) {
