@@ -8,7 +8,7 @@ use super::resource::{Attr, Compare, Data, Def, Filter, Kind, Link, Rel, Resourc
 use super::route::{Auth, Outcome, Reply, Route, delete, get, post, put};
 use super::validation::{Change, Validation, compatible};
 use super::{list, nested};
-use crate::auth::{Access, Bearer, Letters, Records, letters::*, license_permissions};
+use crate::auth::{Access, Bearer, Letters, Records, letters::*, license_permissions, still_authenticated};
 use crate::crypto::token::{self as secrets, TokenKind};
 use crate::http::error::{ApiError, Result};
 use crate::http::params::{Member, Node, Schema, linkage};
@@ -454,20 +454,25 @@ fn generate(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     };
     let of_holder = holder.as_ref().and_then(Holder::environment_id);
     let environment = linked(&params, "environment").unwrap_or(cx.environment_id().or(of_holder));
-    let allowed = match &holder {
+    authorize_generation(cx, db, holder.as_ref(), environment)?;
+    let target = target.ok_or_else(|| Ctx::broken("an authorized token without bearer"))?;
+    make(target, environment, params, 201, move |cx, db, holder| authorize_generation(cx, db, holder, environment))
+}
+
+/// May the request make a token for this bearer (`None`: there is none), in this environment (03 §10.6)?
+fn authorize_generation(cx: &Ctx, db: &Db<'_>, holder: Option<&Holder>, environment: Option<Uuid>) -> Result<()> {
+    let bearer = &cx.subject.bearer;
+    let allowed = match holder {
         Some(holder) => may_generate(cx, db, holder)?,
         None => false,
     };
     let letters = if allowed { bearer.letters() } else { NONE };
     let access = if cx.subject.environment.is_none() { Access::Read } else { Access::Write };
     cx.authorize_as(access, None, Records::One(environment), letters)?;
-    if let Bearer::User(user) = bearer
-        && user.banned_at.is_some()
-    {
-        return Err(ApiError::denied("user is banned"));
+    match bearer {
+        Bearer::User(user) if user.banned_at.is_some() => Err(ApiError::denied("user is banned")),
+        _ => Ok(()),
     }
-    let holder = holder.ok_or_else(|| Ctx::broken("an authorized token without bearer"))?;
-    make(holder, environment, params, 201)
 }
 
 /// 03 §10.6, the table of rules
@@ -494,22 +499,38 @@ pub(super) fn generate_for<Parent: TokenParent>(cx: &Ctx, db: &Db<'_>) -> Result
     super::resource::check_permission_names::<Token>(&params)?;
     let of_request = || parent.own_environment().or(cx.environment_id()).or(Entity::environment_id(&parent));
     let environment = linked(&params, "environment").unwrap_or_else(of_request);
+    authorize_below(cx, db, &parent, environment)?;
+    let id = parent.id();
+    make((Parent::TYPE, id), environment, params, Parent::STATUS, move |cx, db, _| {
+        authorize_below::<Parent>(cx, db, &crud::reload(cx, db, id)?, environment)
+    })
+}
+
+fn authorize_below<P: TokenParent>(cx: &Ctx, db: &Db<'_>, parent: &P, environment: Option<Uuid>) -> Result<()> {
     let letters = parent.letters_to_generate(cx, db)?;
     // An environment's tokens are made in that environment, whatever is asked for (05 §4).
     let judged = match parent.own_environment() {
         own @ Some(_) if own != cx.environment_id() => own,
         _ => environment,
     };
-    cx.authorize_as(Parent::access(cx), nested::of_parent(&parent), Records::One(judged), letters)?;
-    let holder = Holder::read(db, cx.account.id, Parent::TYPE, parent.id())?
-        .ok_or_else(|| Ctx::broken("a parent that is gone"))?;
-    make(holder, environment, params, Parent::STATUS)
+    cx.authorize_as(P::access(cx), nested::of_parent(parent), Records::One(judged), letters)
 }
 
-/// Stores the new token and answers with its secret, which is shown this once.
-fn make(holder: Holder, environment: Option<Uuid>, params: Json, status: u16) -> Result<Outcome> {
+/// Stores the new token and answers with its secret, which is shown this once. `authorize` is asked once more in the writer:
+/// the bearer may have gone meanwhile, or become somebody that the request may make no token for.
+fn make(
+    target: (BearerType, Uuid),
+    environment: Option<Uuid>,
+    params: Json,
+    status: u16,
+    authorize: impl FnOnce(&Ctx, &Db<'_>, Option<&Holder>) -> Result<()> + Send + 'static,
+) -> Result<Outcome> {
     Outcome::write(move |cx, db| {
-        let (type_, id) = holder.reference();
+        still_authenticated(db, &cx.subject)?;
+        let (type_, id) = target;
+        let holder = Holder::read(db, cx.account.id, type_, id)?;
+        authorize(cx, db, holder.as_ref())?;
+        let holder = holder.ok_or_else(|| Ctx::broken("an authorized token without bearer"))?;
         let mut token = Token::fresh(cx, Uuid::now_v7(), environment);
         token.bearer_type = type_;
         token.bearer_id = id;
@@ -570,6 +591,7 @@ fn regenerate(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
 /// Replaces the secret; the old one is void with the commit (03 §10.8).
 fn renew(id: Uuid) -> Result<Outcome> {
     Outcome::write(move |cx, db| {
+        still_authenticated(db, &cx.subject)?;
         let mut token: Token = reload(cx, db, id)?;
         let holder = Holder::read(db, cx.account.id, token.bearer_type, token.bearer_id)?
             .ok_or_else(|| Ctx::broken("a token without its bearer"))?;

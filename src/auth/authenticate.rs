@@ -1,6 +1,6 @@
 //! From a credential to a bearer (03 §3–§6), within the account and the current environment (03 §5).
 
-use super::bearer::{Bearer, LicenseBearer};
+use super::bearer::{Bearer, LicenseBearer, Subject};
 use super::credentials::Credential;
 use crate::crypto::token as tokens;
 use crate::http::error::{ApiError, Result};
@@ -66,7 +66,7 @@ impl Login {
             }
         }
         if !crate::crypto::password::verify_password(&self.password, digest) {
-            return Err(ApiError::unauthorized("PASSWORD_INVALID", "password must be valid").header(header));
+            return Err(password_invalid());
         }
         if crate::crypto::password::needs_rehash(digest) {
             rehash(&user, crate::crypto::password::hash_password(&self.password));
@@ -112,6 +112,10 @@ pub fn authenticate(
 
 const TOKEN_DOCS: &str = "/authentication/#token-authentication";
 const LICENSE_DOCS: &str = "/authentication/#license-authentication";
+
+fn password_invalid() -> ApiError {
+    ApiError::unauthorized("PASSWORD_INVALID", "password must be valid").header("Authorization")
+}
 
 fn token_invalid() -> ApiError {
     ApiError::unauthorized("TOKEN_INVALID", "").about(TOKEN_DOCS)
@@ -261,6 +265,24 @@ fn is_login_email(local: &str, domain: &str) -> bool {
         && labels.iter().all(|l| label(l))
         && last.len() >= 2
         && last.bytes().all(|b| b.is_ascii_alphabetic())
+}
+
+/// The credential of a request is still good, as far as that ends with an answer: its token exists and has the same text, its
+/// password is the one that was checked. For write steps that make a new credential, which must not outlive the old one: a
+/// login waits for its turn with what it has read, and a password may be reset meanwhile.
+pub fn still_authenticated(db: &Db<'_>, subject: &Subject) -> Result<()> {
+    match (&subject.token, &subject.bearer) {
+        (Some(token), _) => match db.get::<Token>(token.account_id, token.id)? {
+            Some(current) if current.digest == token.digest => Ok(()),
+            _ => Err(token_invalid()),
+        },
+        (None, Bearer::User(user)) => match db.get::<User>(user.account_id, user.id)? {
+            // A better digest of the same password is stored without touching the record.
+            Some(now) if now.password_digest == user.password_digest || now.updated_at == user.updated_at => Ok(()),
+            _ => Err(password_invalid()),
+        },
+        _ => Ok(()),
+    }
 }
 
 /// The effective permissions of a license (08 §2.3).

@@ -311,9 +311,11 @@ fn tokens_are_checked() {
     let refused =
         "403|Access denied|Token authentication is not allowed by policy|TOKEN_NOT_ALLOWED|docs/#token-authentication|";
     assert_eq!(whole(&app.get("me")), refused);
-    server.sql("UPDATE policies SET authentication_strategy = 'TOKEN'");
+    // an expired token is that, whatever else is wrong
     server.sql("UPDATE tokens SET expires_at = 1");
+    server.sql("UPDATE users SET banned_at = 1 WHERE role = 'user'");
     assert_eq!(app.get("me").code(), "TOKEN_EXPIRED");
+    assert_eq!(app.environment("nowhere").get("me").code(), "ENVIRONMENT_INVALID");
 }
 
 // 03 §4
@@ -436,6 +438,31 @@ fn people_log_in_with_email_and_password() {
     let body = json!({ "data": { "type": "tokens", "attributes": { "maxActivations": 1 } } });
     let answer = server.with(&basic("ada@example.com:secret")).post("tokens", body);
     assert_eq!(answer.error(), "400 unpermitted parameter|-|/data/attributes/maxActivations");
+}
+
+// 14 §2: versions before 1.8 do not tell what was wrong
+#[test]
+fn older_versions_tell_less() {
+    let server = Server::start();
+    user(&server, "user", "none@example.com");
+    server.sql("UPDATE users SET password_digest = NULL WHERE email = 'none@example.com'");
+    let blurred = "401 email and password must be valid|CREDENTIALS_INVALID|Authorization";
+    for (credentials, plain) in [
+        ("ada@example:x", "401 email is required|EMAIL_REQUIRED|Authorization"),
+        ("ada@example.com:x", "401 email must be valid|EMAIL_INVALID|Authorization"),
+        ("none@example.com:x", "401 password is unsupported|PASSWORD_NOT_SUPPORTED|Authorization"),
+        (&format!("{ADMIN_EMAIL}:"), "401 password is required|PASSWORD_REQUIRED|Authorization"),
+        (&format!("{ADMIN_EMAIL}:x"), "401 password must be valid|PASSWORD_INVALID|Authorization"),
+    ] {
+        let login = server.with(&basic(credentials));
+        for (version, expected) in [("1.8", plain), ("1.7", blurred), ("1.0", blurred)] {
+            let answer = login.header("Keygen-Version", version).post("tokens", Value::Null);
+            assert_eq!(answer.error(), expected, "{credentials} {version}");
+            assert_eq!(answer.body["errors"][0]["title"], "Unauthorized");
+        }
+    }
+    let answer = server.token("nope").header("Keygen-Version", "1.7").post("tokens", Value::Null);
+    assert_eq!(answer.code(), "TOKEN_INVALID");
 }
 
 // 03 §5: what an environment finds

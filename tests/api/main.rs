@@ -44,6 +44,7 @@ mod settings;
 mod signatures;
 mod simple_resources;
 mod straight_path;
+mod timing;
 mod token_generation;
 mod token_lifecycle;
 mod tokens;

@@ -71,7 +71,8 @@ fn every_way_of_setting_a_password() {
     let ada = user_record(&server, email);
     let client = as_bearer(&server, &ada);
     let path = format!("users/{}", id(&ada));
-    let ways: [(&str, &dyn Fn(&str) -> Answer, u16); 4] = [
+    type Way<'a> = (&'a str, &'a dyn Fn(&str) -> Answer, u16);
+    let ways: [Way<'_>; 4] = [
         (
             "create",
             &|password| {

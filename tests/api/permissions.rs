@@ -94,6 +94,65 @@ fn defaults() {
     assert_eq!((names(&made(None)).len(), names(&admin.license(&policy, json!({}))).len()), (54, 37));
 }
 
+// 03 §8.3: the matrix of the document is the catalogue that the server has
+#[test]
+fn matrix() {
+    let document = include_str!("../../docs/spec/03-auth-and-tokens.md");
+    let matrix = &document[document.find("### 8.3 Matrix").unwrap()..document.find("## 9. Authorization").unwrap()];
+    let rows: Vec<Vec<&str>> = matrix
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`')).collect())
+        .collect();
+    assert_eq!(rows.len(), 144);
+    let column = |at: Option<usize>, marks: &[&str]| -> Vec<String> {
+        let wanted = |row: &&Vec<&str>| at.is_none_or(|at| marks.contains(&row[at]));
+        rows.iter().filter(wanted).map(|row| row[0].to_owned()).collect()
+    };
+    for (role, at) in [
+        ("admin", None),
+        ("developer", None),
+        ("sales-agent", None),
+        ("support-agent", None),
+        ("read-only", Some(1)),
+        ("environment", Some(2)),
+        ("product", Some(3)),
+        ("user", Some(4)),
+        ("license", Some(5)),
+    ] {
+        assert_eq!(column(at, &["●", "○"]), catalogue(role, "allowed"), "{role}");
+        assert_eq!(column(at, &["●"]), catalogue(role, "default"), "{role}");
+    }
+    // what is allowed may be stored, all of it
+    let server = Server::start();
+    let admin = server.admin();
+    let license = admin.quick_license(json!({}));
+    let product = json!({ "type": "products", "id": license["relationships"]["product"]["data"]["id"] });
+    let person = |role: &str| {
+        let body = data("users", json!({ "email": new_email(), "role": role }));
+        admin.post("users", body).ok(201)["data"].clone()
+    };
+    let everything = catalogue("admin", "allowed");
+    for (role, record) in [
+        ("developer", person("developer")),
+        ("read-only", person("read-only")),
+        ("user", person("user")),
+        ("product", product),
+        ("license", license),
+    ] {
+        let allowed = catalogue(role, "allowed");
+        let type_ = text(&record["type"]);
+        let send = |set: &[String]| {
+            admin.patch(&format!("{type_}/{}", id(&record)), data(type_, json!({ "permissions": set })))
+        };
+        assert_eq!(names(&send(&allowed).ok(200)["data"]), allowed, "{role}");
+        // and nothing else
+        for name in everything.iter().filter(|name| !allowed.contains(name)) {
+            assert_eq!(send(std::slice::from_ref(name)).error(), REFUSED, "{role} {name}");
+        }
+    }
+}
+
 // 03 §8.1: who may send a set, on create and update; `null` counts for the others, too
 #[test]
 fn who_may_send_them() {
@@ -314,7 +373,8 @@ fn administrators_need_more() {
         let set: Vec<String> = catalogue("admin", "default").into_iter().filter(|n| n != name).collect();
         json!(set).to_string()
     };
-    let calls: [(&str, &dyn Fn() -> Answer, &dyn Fn() -> Answer); 5] = [
+    type Call<'a> = &'a dyn Fn() -> Answer;
+    let calls: [(&str, Call<'_>, Call<'_>); 5] = [
         ("read", &|| boss.get(&format!("users/{target}")), &|| boss.get("users/ada@example.com")),
         ("read", &|| boss.get("users?roles[]=admin&roles[]=user"), &|| boss.get("users?roles[]=user")),
         (

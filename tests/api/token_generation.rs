@@ -253,7 +253,7 @@ fn below_environments() {
     for (bearer, place, status) in
         [(&of_isolated, Some(&isolated), 201), (&admin_user, Some(&isolated), 201), (&admin_user, None, 401)]
     {
-        let raw = token_in(server, bearer, place.map(|e| id(e)));
+        let raw = token_in(server, bearer, place.map(id));
         let answer = server.token(&raw).environment("isolated").post(&below(&isolated), Value::Null);
         assert_eq!(answer.status, status, "{bearer}");
     }

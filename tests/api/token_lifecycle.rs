@@ -491,3 +491,99 @@ fn pruning() {
     assert_eq!(events(&server, "token.revoked"), "0");
     assert_eq!(server.admin().get("tokens").ok(200)["data"].as_array().unwrap().len(), 2);
 }
+
+// D9, 03 §10.6, §10.7: a bearer that goes while a token is made for it leaves neither a token nor a 500
+#[test]
+fn bearers_that_go_meanwhile() {
+    let server = Server::start();
+    let admin = server.admin();
+    let policy = admin.policy(&admin.product(), json!({}));
+    for _ in 0..25 {
+        let license = admin.license(&policy, json!({}));
+        let ada = user(&server, "user", &format!("{}@example.com", new_id()));
+        let statuses: Vec<u16> = std::thread::scope(|scope| {
+            let makers = (0..6).map(|n| {
+                let (path, body) = match n % 3 {
+                    0 => (below(&license), Value::Null),
+                    1 => (below(&ada), Value::Null),
+                    _ => ("tokens".to_owned(), for_bearer(&ada)),
+                };
+                let admin = admin.clone();
+                scope.spawn(move || admin.post(&path, body).status)
+            });
+            let makers: Vec<_> = makers.collect();
+            for record in [&license, &ada] {
+                admin.delete(&format!("{}/{}", text(&record["type"]), id(record))).ok(204);
+            }
+            makers.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(statuses.iter().all(|status| [200, 201, 403, 404].contains(status)), "{statuses:?}");
+    }
+    let orphans = "SELECT count(*) FROM tokens WHERE bearer_type IN ('users', 'licenses')
+                   AND bearer_id NOT IN (SELECT id FROM users UNION SELECT id FROM licenses)";
+    assert_eq!(select(&server, orphans), "0");
+    assert!(!server.log().contains("\"ERROR\""), "{}", server.log());
+}
+
+// 03 §10.8, §10.9, §12.2: when a reset is answered, no token is left, and none appears: not of a login that had begun before, nor
+// of a token that was in use
+#[test]
+fn nothing_outlives_its_credential() {
+    let server = Server::start();
+    let ada = user(&server, "user", "ada@example.com");
+    let count = format!("SELECT count(*) FROM tokens WHERE bearer_id = '{}'", id(&ada));
+    let reset = |password: &str| {
+        give_reset_token(&server, "ada@example.com", "reset", 0);
+        let body = json!({ "meta": { "passwordResetToken": "reset", "newPassword": password } });
+        server.anonymous().post("users/ada@example.com/actions/reset-password", body).ok(200);
+    };
+    // more logins than are looked at at once: some wait with what they have read
+    for round in 0..3 {
+        let (old, new) = (format!("password {round}"), format!("password {}", round + 1));
+        reset(&old);
+        std::thread::scope(|scope| {
+            let login = server.with(&basic(&format!("ada@example.com:{old}")));
+            for _ in 0..12 {
+                let login = login.clone();
+                scope.spawn(move || {
+                    let answer = login.post("tokens", Value::Null);
+                    assert!(answer.status == 201 || answer.code() == "PASSWORD_INVALID", "{}", answer.detail());
+                });
+            }
+            while select(&server, &count) == "0" {
+                std::thread::yield_now();
+            }
+            reset(&new);
+        });
+        assert_eq!(select(&server, &count), "0", "a login outlived its password");
+    }
+    // a token that makes tokens while it is revoked
+    for _ in 0..10 {
+        let client = as_bearer(&server, &ada);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                let client = client.clone();
+                scope.spawn(move || while client.post("tokens", Value::Null).status == 201 {});
+            }
+            let client = client.clone();
+            while select(&server, &count) == "1" {
+                std::thread::yield_now();
+            }
+            client.delete(&format!("tokens/{}", token_id(&client))).ok(204);
+            let left = select(&server, &count);
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            assert_eq!(select(&server, &count), left, "a token outlived its maker's");
+        });
+        server.sql(&format!("DELETE FROM tokens WHERE bearer_id = '{}'", id(&ada)));
+    }
+    // a string is replaced once
+    for _ in 0..10 {
+        let client = as_bearer(&server, &ada);
+        let mut statuses: Vec<u16> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..3).map(|_| scope.spawn(|| client.put("tokens", Value::Null).status)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 401, 401]);
+    }
+}
