@@ -2,7 +2,7 @@
 
 use crate::api::App;
 use crate::crypto::{password, token};
-use crate::model::{Account, BearerType, PermissionSet, Role, Time, Token, User, email};
+use crate::model::{Account, BearerType, PermissionSet, Role, Time, Token, User, coerce, email};
 use crate::store::StoreError;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -14,25 +14,67 @@ use uuid::Uuid;
 pub fn prepare(app: &App, address: SocketAddr) -> Result<(), String> {
     let empty =
         app.store.read(|db| db.exists("accounts", &[])).map(|some| !some).map_err(|e: StoreError| e.to_string())?;
-    let seeded = if empty { Some(seed(app)?) } else { None };
-    let account = app
+    let configured = app.config.accounts.default_account.as_deref();
+    let seeded = match configured {
+        // Before anything is made: its secrets would be shown to nobody.
+        Some(name) if empty && !will_be_made(app, name) => {
+            return Err(format!(
+                "accounts.default_account: there is no account '{name}' in the database, and the first start makes '{}' (set bootstrap.account_slug to '{name}')",
+                app.config.bootstrap.account_slug
+            ));
+        }
+        _ if empty => Some(seed(app)?),
+        _ => None,
+    };
+    let (default, account) = app
         .store
         .read(|db| {
-            let account = app.default_account(db)?;
+            let default = app.default_account(db)?;
+            // In multi mode there may be none; then the oldest tells whether the master key is the right one.
+            let account = match &default {
+                Some(account) => Some(account.clone()),
+                None => db.find::<Account>("ORDER BY created_at, id LIMIT 1", &[])?,
+            };
             if let Some(account) = &account {
                 app.keys(db, account.id).map_err(|e| StoreError::Engine(e.to_string()))?;
             }
-            Ok::<_, StoreError>(account)
+            Ok::<_, StoreError>((default, account))
         })
         .map_err(|e| e.to_string().trim_start_matches("database: ").to_owned())?;
-    if let (None, Some(name)) = (&account, &app.config.accounts.default_account) {
+    if let (None, Some(name)) = (&default, configured) {
         return Err(format!("accounts.default_account: there is no account '{name}' in the database"));
     }
-    if let (Some(seeded), Some(account)) = (seeded, account) {
-        let keys = app.cached_keys(account.id).ok_or("the account's keys are missing")?;
-        announce(app, address, &account, &seeded, &keys.public);
+    match (seeded, account) {
+        (Some(seeded), Some(account)) => {
+            let keys = app.cached_keys(account.id).ok_or("the account's keys are missing")?;
+            // Paths that name no account mean the default one.
+            let path = if default.is_some() { "/v1".to_owned() } else { format!("/v1/accounts/{}", account.slug) };
+            announce(app, address, &path, &account, &seeded, &keys.public);
+        }
+        _ => remind(app),
     }
     Ok(())
+}
+
+/// The first start makes the account that the name means.
+fn will_be_made(app: &App, name: &str) -> bool {
+    let settings = &app.config.bootstrap;
+    match coerce::uuid_from_text(name) {
+        Some(id) => settings.account_id == Some(id),
+        None => settings.account_slug == name,
+    }
+}
+
+/// Whoever waits for a token in a file would wait for ever.
+fn remind(app: &App) {
+    let settings = &app.config.bootstrap;
+    if let Some(path) = settings.token_file.as_ref().filter(|path| !path.exists()) {
+        tracing::info!(
+            "the token is not written to {}: the database has an account already; `keygen-lite user token {}` makes one",
+            path.display(),
+            settings.admin_email
+        );
+    }
 }
 
 struct Seeded {
@@ -114,6 +156,7 @@ fn write_private(path: &Path, token: &str) -> std::io::Result<()> {
 fn announce(
     app: &App,
     address: SocketAddr,
+    path: &str,
     account: &Account,
     seeded: &Seeded,
     public: &crate::crypto::keys::PublicKeys,
@@ -136,10 +179,10 @@ fn announce(
         }
         None => (seeded.token.clone(), format!("'Authorization: Bearer {}'", seeded.token)),
     };
-    let path = app.config.database.path.display();
+    let database = app.config.database.path.display();
     let text = format!(
         "
-A new database was created: {path}
+A new database was created: {database}
 The lines below are shown once. Keep the password and the token in a safe place.
 
   Account       {id}  (slug: {slug})
@@ -156,7 +199,7 @@ The lines below are shown once. Keep the password and the token in a safe place.
 {ecdsa}
 Try it:
 
-  curl -s {base}/v1/me -H {header}
+  curl -s {base}{path}/me -H {header}
 
 ",
         id = account.id,

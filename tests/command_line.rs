@@ -102,7 +102,7 @@ fn accounts_are_made_changed_and_deleted() {
         (
             &["account", "create", "--admin-email", "eve@initech.example"],
             "",
-            "slug already exists for this domain (please use a different domain or use account recovery)",
+            "slug already exists for this domain (please use a different domain or use account recovery); --slug chooses another",
         ),
         (
             &["account", "create", "--admin-email", "a@b.example", "--password-stdin"],
@@ -114,6 +114,7 @@ fn accounts_are_made_changed_and_deleted() {
             "\n",
             "the password is too short (minimum is 6 characters)",
         ),
+        (&["account", "delete", "nope", "--yes"], "", "there is no account 'nope' in the database"),
         (&["account", "show", "--account", "nope"], "", "--account: there is no account 'nope' in the database"),
         (&["account", "update", "--account", "hooli", "--slug", "acme"], "", "slug has already been taken"),
         (
@@ -124,7 +125,7 @@ fn accounts_are_made_changed_and_deleted() {
         (
             &["account", "set", "default_user_permissions", "[\"*\""],
             "",
-            "the value of default_user_permissions is not JSON: [\"*\"",
+            "the value of default_user_permissions is not JSON (write such as '[\"license.read\",\"user.read\"]'): [\"*\"",
         ),
         (
             &["account", "set", "default_user_permissions", "[\"account.update\"]"],

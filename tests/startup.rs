@@ -482,8 +482,45 @@ fn a_first_start_without_anybody_watching() {
     std::fs::remove_file(&file).unwrap();
     let server = Running::start(&at, &[], &variables);
     server.get("/v1/me", &format!("Bearer {token}")).ok(200);
-    assert_eq!(server.stop().1, "");
+    let (_, out, log) = server.stop();
+    assert_eq!(out, "");
     assert!(!file.exists());
+    // Whoever waits for it is told so.
+    assert!(log.contains("the token is not written") && log.contains("user token Boss@Example.com"), "{log}");
+}
+
+// D3: without a default account the first one is as well made, told of and checked.
+#[test]
+fn a_first_start_in_multi_mode() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let multi = ["--mode", "multi", "--listen", "127.0.0.1:0"];
+    let sealed = [("KEYGEN_LITE_MASTER_KEY", "the right key")];
+    // Nothing is made of which nobody would be told.
+    let elsewhere = [&multi[..], &["--set", "accounts.default_account=acme"]].concat();
+    refuses(at, &elsewhere, &sealed, &["accounts.default_account", "'acme'", "bootstrap.account_slug"]);
+    let mut server = Running::start(at, &multi[..2], &sealed);
+    let printed = server.printed();
+    let token = format!("Bearer {}", labelled(&printed, "Admin token"));
+    let me = server.get("/v1/accounts/default/me", &token).ok(200);
+    assert_eq!(me["data"]["attributes"]["email"], labelled(&printed, "Admin e-mail"));
+    server.get("/v1/me", &token).ok(404);
+    let pasted = paste(&printed, at);
+    assert!(pasted.is_null() || pasted["data"]["id"] == me["data"]["id"], "{pasted}");
+    server.stop();
+    for variables in [&[][..], &[("KEYGEN_LITE_MASTER_KEY", "the wrong key")]] {
+        refuses(at, &multi, variables, &["KEYGEN_LITE_MASTER_KEY"]);
+    }
+    refuses(at, &elsewhere, &sealed, &["accounts.default_account: there is no account 'acme' in the database"]);
+
+    // The default account by its id, and paths that name none
+    let other = tempfile::tempdir().unwrap();
+    let id = "0190b4f2-7c9e-7cc3-a5b1-2f6d1f0e8a42";
+    let by_id = [("KEYGEN_LITE_BOOTSTRAP_ACCOUNT_ID", id), ("KEYGEN_LITE_ACCOUNTS_DEFAULT_ACCOUNT", id)];
+    let mut server = Running::start(other.path(), &multi[..2], &by_id);
+    let printed = server.printed();
+    assert!(printed.contains("/v1/me -H"), "{printed}");
+    server.get("/v1/me", &format!("Bearer {}", labelled(&printed, "Admin token"))).ok(200);
 }
 
 // --------------------------------------------------------------------------------------------------------------- master key

@@ -2,19 +2,20 @@
 
 use std::io::Write as _;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::api::accounts::{self, NewAccount};
-use crate::api::app::{App, KeysError};
+use crate::api::app::{App, KeysError, find_account};
 use crate::api::embedded::NewAdmin;
 use crate::api::{settings, tokens};
 use crate::cli::{CliError, offline, user};
 use crate::config::{Config, Mode};
 use crate::crypto::password;
 use crate::json;
-use crate::model::{Account, Column as _, email};
+use crate::model::{Account, Column as _, coerce, email};
 use crate::store::StoreError;
 use crate::versions::Version;
 
@@ -25,6 +26,7 @@ pub enum AccountCommand {
     List,
 
     /// Show an account and its public keys
+    #[command(after_help = SHOW_EXAMPLES)]
     Show(Which),
 
     /// Make another account, with its keys, an administrator and a token
@@ -46,10 +48,16 @@ pub enum AccountCommand {
     Unset(Unset),
 
     /// Delete an account with everything in it
+    #[command(after_help = DELETE_EXAMPLES)]
     Delete(Delete),
 }
 
 // At most 80 columns wide: clap wraps what is wider than the terminal.
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  keygen-lite account show
+  keygen-lite account show --account acme";
+
 const CREATE_EXAMPLES: &str = "\
 Examples:
   keygen-lite account create --admin-email ada@acme.example
@@ -69,6 +77,11 @@ const SET_EXAMPLES: &str = "\
 Examples:
   keygen-lite account set default_user_permissions '[\"license.read\",\"user.read\"]'
   keygen-lite account set default_license_permissions '[\"*\"]'";
+
+const DELETE_EXAMPLES: &str = "\
+Examples:
+  keygen-lite account delete acme
+  keygen-lite account delete acme --yes";
 
 /// Which account.
 #[derive(Debug, Args)]
@@ -94,11 +107,11 @@ pub struct Create {
     slug: Option<String>,
 
     /// Name [default: from the address]
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     name: Option<String>,
 
     /// UUID [default: a new one]
-    #[arg(long, value_name = "UUID")]
+    #[arg(long, value_name = "UUID", value_parser = parse_uuid)]
     id: Option<Uuid>,
 
     /// Forbid that users register and help themselves
@@ -113,7 +126,7 @@ pub struct Update {
     which: Which,
 
     /// New name
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     name: Option<String>,
 
     /// New slug; callers that use the old one are answered with 404
@@ -138,7 +151,7 @@ pub struct Set {
     /// default_license_permissions or default_user_permissions
     key: String,
 
-    /// JSON
+    /// JSON, such as '["license.read","user.read"]'
     value: String,
 }
 
@@ -163,6 +176,13 @@ pub struct Delete {
     yes: bool,
 }
 
+/// How a setting's value is written on a command line.
+const SAMPLE: &str = "write such as '[\"license.read\",\"user.read\"]'";
+
+fn parse_uuid(text: &str) -> Result<Uuid, &'static str> {
+    coerce::uuid_from_text(text).ok_or("not a UUID")
+}
+
 /// Runs a command on accounts.
 pub fn run(config: Config, command: AccountCommand) -> Result<(), CliError> {
     let app = offline::open(config)?;
@@ -174,8 +194,9 @@ pub fn run(config: Config, command: AccountCommand) -> Result<(), CliError> {
         AccountCommand::Settings(which) => list_settings(&app, &offline::account(&app, which.account.as_deref())?),
         AccountCommand::Set(set) => {
             let account = offline::account(&app, set.which.account.as_deref())?;
-            let value = json::parse_verbatim(&set.value)
-                .map_err(|_| CliError::Usage(format!("the value of {} is not JSON: {}", set.key, set.value)))?;
+            let value = json::parse_verbatim(&set.value).map_err(|_| {
+                CliError::Usage(format!("the value of {} is not JSON ({SAMPLE}): {}", set.key, set.value))
+            })?;
             settings::put(&app, &account, &set.key, value).map_err(offline::refused)?;
             list_settings(&app, &account)
         }
@@ -230,6 +251,7 @@ fn make(app: &App, create: Create) -> Result<(), CliError> {
         last_name: None,
         metadata: "{}".to_owned(),
     };
+    let derived = create.slug.is_none();
     let new = NewAccount {
         name: create.name,
         slug: create.slug,
@@ -238,7 +260,15 @@ fn make(app: &App, create: Create) -> Result<(), CliError> {
         version: Version::CURRENT,
         admins: vec![admin],
     };
-    let (account, users) = accounts::found(app, new).map_err(offline::refused)?;
+    let (account, users) = accounts::found(app, new).map_err(|error| {
+        let about_slug = error.errors.iter().any(|e| e.code.as_deref().is_some_and(|code| code.starts_with("SLUG_")));
+        match offline::refused(error) {
+            CliError::Usage(text) if derived && about_slug => {
+                CliError::Usage(format!("{text}; --slug chooses another"))
+            }
+            other => other,
+        }
+    })?;
     let admin = users.first().ok_or_else(|| CliError::Runtime("the account has no administrator".to_owned()))?;
     let token = tokens::mint(app, admin, "Account creation").map_err(offline::refused)?;
     let note = match app.config.accounts.mode {
@@ -280,7 +310,9 @@ fn list_settings(app: &App, account: &Account) -> Result<(), CliError> {
 }
 
 fn remove(app: &App, delete: Delete) -> Result<(), CliError> {
-    let account = offline::account(app, Some(&delete.account))?;
+    let named = &delete.account;
+    let account = app.store.read(|db| find_account(db, named)).map_err(|e: StoreError| offline::failed(e))?;
+    let account = account.ok_or_else(|| CliError::Usage(format!("there is no account '{named}' in the database")))?;
     let id = account.id;
     if !delete.yes {
         let licenses = app

@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 
@@ -65,7 +66,7 @@ pub struct Token {
     which: Which,
 
     /// Name of the token, to tell it from others
-    #[arg(long, default_value = "Command line")]
+    #[arg(long, default_value = "Command line", value_parser = NonEmptyStringValueParser::new())]
     name: String,
 }
 
