@@ -147,9 +147,9 @@ async fn tokens() {
     assert_eq!(found(by_type("products")).await, [p]);
     assert_eq!(found(by_type("license")).await, [l]);
     assert_eq!(found(by_type("robot")).await, []);
-    assert_eq!(found(by_id(&user.id)).await, [u.clone()]);
+    assert_eq!(found(by_id(&user.id)).await, std::slice::from_ref(&u));
     assert_eq!(found(ListTokensOptions { bearer_id: Some(user.id.clone()), ..by_type("product") }).await, []);
-    assert_eq!(found(ListTokensOptions { limit: Some(1), ..all() }).await, [u.clone()]);
+    assert_eq!(found(ListTokensOptions { limit: Some(1), ..all() }).await, std::slice::from_ref(&u));
     let second = ListTokensOptions { page_size: Some(3), page_number: Some(2), ..all() };
     assert_eq!(found(second).await, [TokenKind::AdminToken]);
 

@@ -417,7 +417,7 @@ async fn groups() {
         page.data.into_iter().map(|l| l.id).collect::<Vec<_>>()
     };
     let none = LicenseListOptions::default;
-    assert_eq!(found(LicenseListOptions { group: Some(rest.id.clone()), ..none() }).await, [license.id.clone()]);
+    assert_eq!(found(LicenseListOptions { group: Some(rest.id.clone()), ..none() }).await, [license.id.as_str()]);
     assert_eq!(found(LicenseListOptions { group: Some(team.id.clone()), ..none() }).await, [""; 0]);
 
     let machines = async |group: &Group| {
@@ -478,8 +478,8 @@ async fn licenses_of_users() {
     };
     let none = LicenseListOptions::default;
     for name in [ada.id.clone(), ada.email.clone()] {
-        assert_eq!(found(LicenseListOptions { owner: Some(name.clone()), ..none() }).await, [ada.id.clone()]);
-        assert_eq!(found(LicenseListOptions { user: Some(name), ..none() }).await, [ada.id.clone()]);
+        assert_eq!(found(LicenseListOptions { owner: Some(name.clone()), ..none() }).await, [ada.id.as_str()]);
+        assert_eq!(found(LicenseListOptions { user: Some(name), ..none() }).await, [ada.id.as_str()]);
     }
     assert_eq!(found(none()).await, [bob.id.clone(), ada.id.clone()]);
 
