@@ -207,6 +207,15 @@ fn users_are_let_in_again() {
     let token = done(&server, &["user", "token", ADMIN_EMAIL], "").trim_end().to_owned();
     assert_eq!(server.token(&token).get("me").ok(200)["data"]["id"], before["data"]["id"]);
 
+    // Of an isolated environment, into which an administrator's global token does not lead (05 §5.3).
+    let environment = json!({ "name": "Staging", "code": "staging" });
+    server.token(&token).create("environments", environment, Value::Null);
+    let inside = done(&server, &["user", "token", ADMIN_EMAIL, "--environment", "staging"], "").trim_end().to_owned();
+    server.token(&inside).environment("staging").get("me").ok(200);
+    assert_eq!(server.token(&inside).get("me").code(), "TOKEN_INVALID");
+    let error = refused(&server, &["user", "token", ADMIN_EMAIL, "--environment", "nope"], "");
+    assert_eq!(error, "The requested environment 'nope' was not found");
+
     let id = text(&before["data"]["id"]);
     let factor = json!({ "meta": { "password": password } });
     let factor = server.token(&token).post(&format!("users/{id}/second-factors"), factor).ok(201);

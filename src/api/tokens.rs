@@ -15,7 +15,8 @@ use crate::http::params::{Member, Node, Schema, linkage};
 use crate::http::query::QueryValue;
 use crate::json::{Json, Text};
 use crate::model::{
-    BearerType, Column as _, Entity, Environment, License, PermissionSet, Product, Role, Time, Token, User, Val,
+    BearerType, Column as _, Entity, Environment, IsolationStrategy, License, PermissionSet, Product, Role, Time,
+    Token, User, Val,
 };
 use crate::store::Db;
 use uuid::Uuid;
@@ -614,12 +615,28 @@ fn with_secret(cx: &Ctx, db: &Db<'_>, token: &Token, secret: String) -> Result<J
     Ok(data)
 }
 
+/// An environment that the user can have a token of (03 §10.6): its own; any as a global administrator; shared ones as
+/// another global user.
+fn usable_environment(db: &Db<'_>, user: &User, code: &str) -> Result<Uuid> {
+    let found = super::environments::find(db, user.account_id, code)?;
+    let environment = found.ok_or_else(|| ApiError::no_such("environment", code))?;
+    let fits = match user.environment_id {
+        Some(own) => own == environment.id,
+        None => user.role == Role::Admin || environment.isolation_strategy == IsolationStrategy::Shared,
+    };
+    if fits { Ok(environment.id) } else { Err(ApiError::unprocessable("must be compatible with bearer environment")) }
+}
+
 /// Makes a token of a user from the command line; gives its secret.
-pub fn mint(app: &super::App, user: &User, name: &str) -> Result<String> {
+pub fn mint(app: &super::App, user: &User, environment: Option<&str>, name: &str) -> Result<String> {
     let keys = app.store.read(|db| app.keys(db, user.account_id).map_err(ApiError::internal))?;
+    let environment = match environment {
+        None => user.environment_id,
+        Some(code) => Some(app.store.read(|db| usable_environment(db, user, code))?),
+    };
     let holder = Holder::User(Box::new(user.clone()));
     let secret = secrets::generate_token(holder.kind());
-    let mut token = Token::new(Uuid::now_v7(), user.account_id, user.environment_id, Time::now());
+    let mut token = Token::new(Uuid::now_v7(), user.account_id, environment, Time::now());
     token.name = Some(name.to_owned());
     (token.bearer_type, token.bearer_id) = holder.reference();
     token.permissions = PermissionSet::wildcard();

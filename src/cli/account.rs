@@ -270,7 +270,7 @@ fn make(app: &App, create: Create) -> Result<(), CliError> {
         }
     })?;
     let admin = users.first().ok_or_else(|| CliError::Runtime("the account has no administrator".to_owned()))?;
-    let token = tokens::mint(app, admin, "Account creation").map_err(offline::refused)?;
+    let token = tokens::mint(app, admin, None, "Account creation").map_err(offline::refused)?;
     let note = match app.config.accounts.mode {
         Mode::Single => "\nRequests reach it in multi mode only: set accounts.mode to \"multi\".\n",
         Mode::Multi => "",

@@ -65,6 +65,10 @@ pub struct Token {
     #[command(flatten)]
     which: Which,
 
+    /// Environment of the token, by code or UUID [default: the user's own]
+    #[arg(long, value_name = "ENVIRONMENT")]
+    environment: Option<String>,
+
     /// Name of the token, to tell it from others
     #[arg(long, default_value = "Command line", value_parser = NonEmptyStringValueParser::new())]
     name: String,
@@ -95,7 +99,8 @@ pub fn run(config: Config, command: UserCommand) -> Result<(), CliError> {
         }
         UserCommand::Token(token) => {
             let user = find(&app, &token.which)?;
-            let secret = tokens::mint(&app, &user, &token.name).map_err(offline::refused)?;
+            let environment = token.environment.as_deref();
+            let secret = tokens::mint(&app, &user, environment, &token.name).map_err(offline::refused)?;
             super::print(&format!("{secret}\n"))
         }
         UserCommand::RemoveSecondFactor(which) => {

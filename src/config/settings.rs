@@ -169,7 +169,7 @@ settings! {
     [database] DatabaseConfig {
         /// SQLite file, created when missing; relative to where the server starts, in a directory it may write to.
         path: PathBuf = "keygen-lite.db", check text(filled);
-        /// File with the key that encrypts stored private keys; KEYGEN_LITE_MASTER_KEY, the key itself, wins over it.
+        /// File with the key (`openssl rand -hex 32`) that encrypts stored private keys; KEYGEN_LITE_MASTER_KEY, the key itself, wins.
         master_key_file: Option<PathBuf> = "";
         /// The key that encrypts private keys in the database; none: they are stored as they are.
         master_key: Option<Secret> = "", check text(key), only_variable "KEYGEN_LITE_MASTER_KEY";

@@ -417,10 +417,7 @@ async fn groups() {
         page.data.into_iter().map(|l| l.id).collect::<Vec<_>>()
     };
     let none = LicenseListOptions::default;
-    assert_eq!(
-        found(LicenseListOptions { group: Some(rest.id.clone()), ..none() }).await,
-        std::slice::from_ref(&license.id)
-    );
+    assert_eq!(found(LicenseListOptions { group: Some(rest.id.clone()), ..none() }).await, [license.id.as_str()]);
     assert_eq!(found(LicenseListOptions { group: Some(team.id.clone()), ..none() }).await, [""; 0]);
 
     let machines = async |group: &Group| {
@@ -481,11 +478,8 @@ async fn licenses_of_users() {
     };
     let none = LicenseListOptions::default;
     for name in [ada.id.clone(), ada.email.clone()] {
-        assert_eq!(
-            found(LicenseListOptions { owner: Some(name.clone()), ..none() }).await,
-            std::slice::from_ref(&ada.id)
-        );
-        assert_eq!(found(LicenseListOptions { user: Some(name), ..none() }).await, std::slice::from_ref(&ada.id));
+        assert_eq!(found(LicenseListOptions { owner: Some(name.clone()), ..none() }).await, [ada.id.as_str()]);
+        assert_eq!(found(LicenseListOptions { user: Some(name), ..none() }).await, [ada.id.as_str()]);
     }
     assert_eq!(found(none()).await, [bob.id.clone(), ada.id.clone()]);
 
