@@ -588,3 +588,19 @@ fn environments_below_parents() {
         }
     }
 }
+
+/// 03 §10.7: the log names the bearer of a token that is made below it; otherwise the token.
+#[test]
+fn what_the_log_names() {
+    let server = Server::start();
+    let admin = server.admin();
+    let license = admin.quick_license(json!({}));
+    let user = admin.create("users", json!({ "email": "u@x.example" }), Value::Null);
+    let row = "SELECT resource_type || ' ' || resource_id FROM event_logs WHERE event = 'token.generated' ORDER BY id DESC LIMIT 1";
+    for record in [&license, &user, &admin.product()] {
+        admin.post(&below(record), Value::Null).ok(200);
+        assert_eq!(select(&server, row), format!("{} {}", text(&record["type"]), id(record)));
+    }
+    let token = admin.post("tokens", Value::Null).ok(201);
+    assert_eq!(select(&server, row), format!("tokens {}", id(&token["data"])));
+}
