@@ -1,0 +1,69 @@
+//! A walk over every route × every kind of bearer × what is its own, and what is others' × every environment: each answer's status
+//! against a table that follows the specification (03–10), and nothing in it that the bearer has no business to see. The table
+//! and the rules that read it (`oracle`) are written from the documents; they share nothing with the server.
+
+mod bearers;
+mod http;
+mod leaks;
+mod oracle;
+mod row;
+#[path = "../support/mod.rs"]
+mod support;
+mod table;
+mod targets;
+mod walk;
+mod world;
+
+use oracle::Env;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use walk::{Tally, Walk};
+
+/// Rows of routes that are still to come.
+const COMING: &[&str] = &[];
+
+/// 01 §2.5: what the server routes and what the documents list is the same.
+#[test]
+fn every_route_has_its_row() {
+    let routes: BTreeSet<String> = keygen_lite::api::routes().map(|route| row::key(route.method, route.path)).collect();
+    let mut rows = BTreeMap::new();
+    for row in table::rows() {
+        assert!(rows.insert(row.key(), row).is_none(), "two rows for {}", row.key());
+        assert!(row.can.iter().all(|name| bearers::exists(name)), "{}: no such permission in {:?}", row.key(), row.can);
+    }
+    let without_row: Vec<&String> = routes.iter().filter(|route| !rows.contains_key(*route)).collect();
+    assert!(without_row.is_empty(), "routes without a row: {without_row:#?}");
+    let missing = |row: &&String| !routes.contains(*row) && !COMING.contains(&row.as_str());
+    let without_route: Vec<&String> = rows.keys().filter(missing).collect();
+    assert!(without_route.is_empty(), "rows without a route: {without_route:#?}");
+    let names: Vec<&&str> = COMING.iter().filter(|name| !rows.contains_key(**name)).collect();
+    assert!(names.is_empty(), "no rows: {names:?}");
+}
+
+#[test]
+fn every_cell_is_as_the_documents_say() {
+    // Durability is tested elsewhere; memory does not make the walk wait for a disk.
+    let memory = std::path::Path::new("/dev/shm");
+    if memory.is_dir() {
+        let _ = tempfile::env::override_temp_dir(memory);
+    }
+    let routes: BTreeSet<String> = keygen_lite::api::routes().map(|route| row::key(route.method, route.path)).collect();
+    let total = Arc::new(Mutex::new(Tally::default()));
+    let walkers: Vec<_> = Env::ALL
+        .into_iter()
+        .map(|current| {
+            let (routes, total) = (routes.clone(), total.clone());
+            std::thread::spawn(move || {
+                let mut walk = Walk::new(current, routes, total);
+                walk.everybody();
+                walk.without_permissions();
+                walk.with_everything();
+            })
+        })
+        .collect();
+    let ended: Vec<bool> = walkers.into_iter().map(|walker| walker.join().is_ok()).collect();
+    let total = total.lock().expect("the walkers are gone");
+    println!("{} routes, {} cells", total.rows.len(), total.cells);
+    assert!(total.failures.is_empty(), "{}", total.report());
+    assert!(ended.iter().all(|ended| *ended), "a walk did not come to its end");
+}
