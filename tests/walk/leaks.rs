@@ -20,6 +20,13 @@ pub struct Mark {
     pub of: String,
 }
 
+impl Mark {
+    /// Users of other roles than `user`, and their tokens.
+    fn of_staff(&self) -> bool {
+        self.kind == "staff"
+    }
+}
+
 #[derive(Default)]
 pub struct Marks {
     all: HashMap<String, Mark>,
@@ -35,6 +42,14 @@ impl Marks {
         if let Some(mark) = self.all.get_mut(text) {
             mark.of = of.to_owned();
         }
+    }
+
+    /// Whether what it names hangs on the strangers' product while the place is not theirs, or the other way round.
+    pub fn is_elsewhere(&self, id: &str, place: Place) -> bool {
+        let stranger = |place: Place| place.branch == Branch::Other;
+        self.all.get(id).is_some_and(|mark| {
+            !mark.of_staff() && (mark.place.home != place.home || stranger(mark.place) != stranger(place))
+        })
     }
 
     /// What stands in the answer and is not the reader's to know; what the request itself named is.
@@ -93,9 +108,9 @@ fn may_know(cell: &Cell, text: &str, mark: &Mark, status: u16) -> bool {
     }
     if bearer.kind.sees_all() {
         // A global administrator stands behind tokens and second factors inside environments.
-        return mark.kind == "staff" || cell.current.sees(mark.place.env);
+        return mark.of_staff() || cell.current.sees(mark.place.env);
     }
-    mark.kind != "staff" && cell.current.sees(mark.place.env) && belongs(bearer, mark) && may_read(bearer, mark)
+    !mark.of_staff() && cell.current.sees(mark.place.env) && belongs(bearer, mark) && may_read(bearer, mark)
 }
 
 /// Whether the record is in the bearer's reach (scopes of 03 §10.10, 04 §1, 06 §1.1, §2.1, §3.1, 07 §1, 08 §3.2, 10 §0).
@@ -124,5 +139,5 @@ fn may_read(bearer: &Bearer, mark: &Mark) -> bool {
         "processes" => "process",
         kind => kind.trim_end_matches('s'),
     };
-    !mark.text || bearer.can(&format!("{singular}.read"))
+    !mark.text || !bearer.powerless && bearer.can(&format!("{singular}.read"))
 }

@@ -20,7 +20,25 @@ use std::sync::{Arc, Mutex};
 use walk::{Tally, Walk};
 
 /// Rows of routes that are still to come.
-const COMING: &[&str] = &[];
+const COMING: &[&str] = &[
+    "DELETE licenses/{id}/users",
+    "GET licenses/{id}/owner",
+    "GET licenses/{id}/user",
+    "GET licenses/{id}/users",
+    "GET licenses/{id}/users/{child}",
+    "GET machines/{id}/owner",
+    "GET machines/{id}/user",
+    "PATCH licenses/{id}/owner",
+    "PATCH licenses/{id}/policy",
+    "PATCH licenses/{id}/user",
+    "PATCH machines/{id}/owner",
+    "POST licenses/{id}/actions/check-in",
+    "POST licenses/{id}/actions/decrement-usage",
+    "POST licenses/{id}/actions/increment-usage",
+    "POST licenses/{id}/actions/reset-usage",
+    "POST licenses/{id}/users",
+    "POST machines/{id}/actions/generate-offline-proof",
+];
 
 /// 01 §2.5: what the server routes and what the documents list is the same.
 #[test]

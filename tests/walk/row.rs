@@ -127,6 +127,8 @@ pub struct Row {
     pub victim: Option<Maker>,
     /// Who has nothing but the record itself (and could not end it).
     pub unless: Option<fn(&Cell) -> bool>,
+    /// Of lists: ids that must be in it.
+    pub holds: Option<fn(&World, &Cell) -> Vec<String>>,
     /// Brings about the state that the request needs.
     pub prepare: Option<fn(&mut World, &Cell)>,
     /// Puts right what the request may have changed.
@@ -152,6 +154,7 @@ pub fn row(method: &'static str, path: &'static str, cite: &'static str) -> Row 
         then: None,
         victim: None,
         unless: None,
+        holds: None,
         prepare: None,
         after: None,
     }
@@ -216,6 +219,10 @@ impl Row {
 
     pub fn unless(self, unless: fn(&Cell) -> bool) -> Row {
         Row { unless: Some(unless), ..self }
+    }
+
+    pub fn holds(self, holds: fn(&World, &Cell) -> Vec<String>) -> Row {
+        Row { holds: Some(holds), ..self }
     }
 
     pub fn prepare(self, prepare: fn(&mut World, &Cell)) -> Row {

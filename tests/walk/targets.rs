@@ -142,3 +142,14 @@ pub fn entry(cell: &Cell) -> Env {
         _ => cell.current,
     }
 }
+
+/// In a list of the whole environment: what hangs on the trees to which the bearer is something.
+pub fn held(world: &World, cell: &Cell, id: fn(&Tree) -> &str) -> Vec<String> {
+    held_by(world, cell, id, |bearer, tree| !is_to(bearer, tree).is_empty())
+}
+
+/// The same by another rule than that of licenses.
+pub fn held_by(world: &World, cell: &Cell, id: fn(&Tree) -> &str, sees: fn(&Bearer, &Tree) -> bool) -> Vec<String> {
+    let trees = world.trees.iter().filter(|tree| cell.current.sees(tree.env()) && sees(&cell.bearer, tree));
+    trees.map(|tree| id(tree).to_owned()).filter(|id| !id.is_empty()).collect()
+}

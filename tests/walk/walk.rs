@@ -61,7 +61,7 @@ impl Walk {
     /// Tokens with `permissions: []`: every route that asks for a permission refuses, unless it does not get that far.
     pub fn without_permissions(&mut self) {
         let mut bearers = self.world.powerless.clone();
-        bearers.retain(|bearer| oracle::authenticates(bearer, self.current));
+        bearers.retain(|bearer| bearer.home == self.current);
         let own = |_: &Row, target: &Target| target.tree.as_ref().is_none_or(|tree| tree.branch() == Branch::Own);
         self.pass(&bearers, own);
     }
@@ -146,7 +146,10 @@ impl Walk {
         let body = row.body.map(|body| body(world, &cell));
         // Both prefixes, and both methods that update, take turns.
         let turn = self.cells % 2 == 0;
-        let path = path(row, &cell, turn);
+        let mut path = path(row, &cell, turn);
+        if row.holds.is_some() {
+            path.push_str("?limit=100");
+        }
         let method = if row.method == "PATCH" && turn { "PUT" } else { row.method };
         let ask = Ask {
             method,
@@ -166,7 +169,7 @@ impl Walk {
         if answer.status == 201 {
             note(world, &cell, &answer);
         }
-        let wrong = wrong(&expect, &answer).or_else(|| {
+        let wrong = wrong(&expect, &answer).or_else(|| lists(world, row, &cell, &answer)).or_else(|| {
             let request = format!("{path} {}", body.map(|body| body.to_string()).unwrap_or_default());
             let leaked = world.marks.leaked(&cell, &request, &answer);
             (!leaked.is_empty()).then(|| format!("{} shows {}", answer.status, leaked.join(", ")))
@@ -192,6 +195,20 @@ fn path(row: &Row, cell: &Cell, turn: bool) -> String {
         path.push_str(text);
     }
     path
+}
+
+/// What is missing in a list, or not the parent's.
+fn lists(world: &World, row: &Row, cell: &Cell, answer: &Answer) -> Option<String> {
+    let holds = row.holds.filter(|_| answer.status == 200)?;
+    let document = answer.json();
+    let listed: Vec<&str> = document["data"].as_array()?.iter().filter_map(|record| record["id"].as_str()).collect();
+    let missing: Vec<String> = holds(world, cell).into_iter().filter(|id| !listed.contains(&id.as_str())).collect();
+    if !missing.is_empty() {
+        return Some(format!("a list of {} without {missing:?}", listed.len()));
+    }
+    let tree = cell.target.tree.as_ref().filter(|_| !cell.target.id.is_empty())?;
+    let foreign: Vec<&str> = listed.into_iter().filter(|id| world.marks.is_elsewhere(id, tree.place())).collect();
+    (!foreign.is_empty()).then(|| format!("a list with what belongs elsewhere: {foreign:?}"))
 }
 
 /// Something new of the tree is known from now on.

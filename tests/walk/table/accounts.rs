@@ -54,7 +54,11 @@ pub fn rows() -> Vec<Row> {
             .prepare(set)
             .after(|world, _, _| world.execute("DELETE FROM account_settings", &[])),
         // 05 §3.1
-        row("GET", "environments", "05 §3.1").at(unbound).can(&["environment.read"]).may("staff"),
+        row("GET", "environments", "05 §3.1")
+            .at(unbound)
+            .can(&["environment.read"])
+            .may("staff")
+            .holds(|world, _| world.environments.values().cloned().collect()),
         row("POST", "environments", "05 §3.1")
             .at(unbound)
             .can(&["environment.create"])
@@ -79,7 +83,15 @@ pub fn rows() -> Vec<Row> {
             // An environment sees itself only.
             .unless(|cell| cell.bearer.kind == Kind::Environment),
         // 05 §4, 03 §10.1
-        row("GET", "environments/{id}/tokens", "05 §4").at(environment_list).can(&["token.read"]).may("staff E"),
+        row("GET", "environments/{id}/tokens", "05 §4")
+            .at(environment_list)
+            .can(&["token.read"])
+            .may("staff E")
+            // "only those visible in the current environment"
+            .holds(|world, cell| {
+                let current = world.environments.get(&cell.current).is_some_and(|id| *id == cell.target.id);
+                if current { vec![world.environment_tokens[&cell.current].clone()] } else { vec![] }
+            }),
         row("GET", "environments/{id}/tokens/{child}", "05 §4")
             .at(environment_token)
             .can(&["token.read"])

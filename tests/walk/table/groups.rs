@@ -4,8 +4,8 @@ use super::{attributes, entries};
 use crate::bearers::{Bearer, Kind};
 use crate::oracle::{Env, Expect, Record};
 use crate::row::{Cell, Row, Target, row};
-use crate::targets::{entered, entry, fresh, is_to, lists, trees, with_child};
-use crate::world::{Branch, World};
+use crate::targets::{entered, entry, fresh, held_by, is_to, lists, trees, with_child};
+use crate::world::{Branch, Tree, World};
 use serde_json::json;
 
 pub fn rows() -> Vec<Row> {
@@ -17,13 +17,17 @@ pub fn rows() -> Vec<Row> {
 
 fn of_groups() -> Vec<Row> {
     vec![
-        row("GET", "groups", "06 §3.1").can(&["group.read"]).may("staff E P U L"),
+        row("GET", "groups", "06 §3.1")
+            .can(&["group.read"])
+            .may("staff E P U L")
+            .holds(|world, cell| held_by(world, cell, |tree| &tree.group, |bearer, tree| !is(bearer, tree).is_empty())),
         row("POST", "groups", "06 §3.1")
             .at(fresh)
             .can(&["group.create"])
             .may("A D E P")
             .ok(201)
-            .body(|world, _| attributes("groups", json!({ "name": format!("New {}", world.number()) }))),
+            .body(|world, _| attributes("groups", json!({ "name": format!("New {}", world.number()) })))
+            .after(|world, _, _| world.execute("DELETE FROM groups WHERE name LIKE 'New %'", &[])),
         // "These three `{id}` routes look the group up in the whole account"
         row("GET", "groups/{id}", "06 §3.1").at(anywhere).can(&["group.read"]).may("staff E P Gm Go L"),
         row("PATCH", "groups/{id}", "06 §3.1")
@@ -41,17 +45,21 @@ fn of_groups() -> Vec<Row> {
 }
 
 /// What the bearer is to the tree's group: member, owner … (06 §3.1)
+fn is(bearer: &Bearer, tree: &Tree) -> &'static str {
+    let own = tree.branch() == Branch::Own && tree.place().home == bearer.home;
+    match bearer.kind {
+        Kind::Product => "P",
+        Kind::Member if own => "Gm",
+        Kind::GroupOwner if own => "Go",
+        kind if kind.is_user() => "",
+        _ => is_to(bearer, tree),
+    }
+}
+
 fn groups(world: &World, bearer: &Bearer, current: Env) -> Vec<Target> {
     let all = trees(world, current).into_iter();
     all.map(|tree| {
-        let own = tree.branch() == Branch::Own && tree.place().home == bearer.home;
-        let is = match bearer.kind {
-            Kind::Product => "P",
-            Kind::Member if own => "Gm",
-            Kind::GroupOwner if own => "Go",
-            kind if kind.is_user() => "",
-            _ => is_to(bearer, &tree),
-        };
+        let is = is(bearer, &tree);
         Target {
             name: tree.name(),
             id: tree.group.clone(),
@@ -81,7 +89,10 @@ fn owners() -> Vec<Row> {
         row("GET", "groups/{id}/owners", "06 §3.4")
             .at(|w, b, c| lists(groups(w, b, c)))
             .can(&["group.owners.read"])
-            .may("staff E P Gm Go L"),
+            .may("staff E P Gm Go L")
+            .holds(|_, cell| {
+                Some(cell.target.tree().group_owner.clone()).filter(|id| !id.is_empty()).into_iter().collect()
+            }),
         row("GET", "groups/{id}/owners/{child}", "06 §3.4")
             .at(|w, b, c| with_child(w, peopled(w, b, c), |tree| &tree.group_owner))
             .can(&["group.owners.read"])
@@ -126,22 +137,40 @@ fn members() -> Vec<Row> {
     let list = |w: &World, b: &Bearer, c: Env| lists(groups(w, b, c));
     vec![
         // "U that owns at least one group: members of this group if it owns this one; U member, owner of nothing: 403" (06 §3.5)
-        row("GET", "groups/{id}/users", "06 §3.5").at(list).can(&["group.users.read"]).may("staff E P Go"),
+        row("GET", "groups/{id}/users", "06 §3.5").at(list).can(&["group.users.read"]).may("staff E P Go").holds(
+            |_, cell| {
+                let all = cell.target.is != "P" && !cell.target.tree().member.is_empty();
+                if all { vec![cell.target.tree().member.clone()] } else { vec![] }
+            },
+        ),
         row("GET", "groups/{id}/users/{child}", "06 §3.5")
             .at(|w, b, c| with_child(w, peopled(w, b, c), |tree| &tree.member))
             .can(&["group.users.read"])
             .may("staff E P Go"),
-        row("GET", "groups/{id}/licenses", "06 §3.5").at(list).can(&["group.licenses.read"]).may("staff E P Go"),
+        row("GET", "groups/{id}/licenses", "06 §3.5")
+            .at(list)
+            .can(&["group.licenses.read"])
+            .may("staff E P Go")
+            .holds(|_, cell| of_group(cell, |tree| &tree.license)),
         row("GET", "groups/{id}/licenses/{child}", "06 §3.5")
             .at(|w, b, c| with_child(w, groups(w, b, c), |tree| &tree.license))
             .can(&["group.licenses.read"])
             .rule(member_rule),
-        row("GET", "groups/{id}/machines", "06 §3.5").at(list).can(&["group.machines.read"]).may("staff E P Go"),
+        row("GET", "groups/{id}/machines", "06 §3.5")
+            .at(list)
+            .can(&["group.machines.read"])
+            .may("staff E P Go")
+            .holds(|_, cell| of_group(cell, |tree| &tree.machine)),
         row("GET", "groups/{id}/machines/{child}", "06 §3.5")
             .at(|w, b, c| with_child(w, groups(w, b, c), |tree| &tree.machine))
             .can(&["group.machines.read"])
             .rule(member_rule),
     ]
+}
+
+/// "P: only those of its own licenses; none → `[]`" (06 §3.5)
+fn of_group(cell: &Cell, id: fn(&Tree) -> &str) -> Vec<String> {
+    if member_rule(cell).is_none() { vec![id(cell.target.tree()).to_owned()] } else { vec![] }
 }
 
 /// "P: licenses, machines: of the product, else 403" (06 §3.5)

@@ -4,7 +4,7 @@ use super::{attributes, entries, link, related};
 use crate::bearers::{Bearer, Kind};
 use crate::oracle::{Env, Expect, Record};
 use crate::row::{Auth, Cell, Row, Target, row};
-use crate::targets::{below, entered, entry, licenses, lists, unfit, with_child};
+use crate::targets::{below, entered, entry, held, licenses, lists, unfit, with_child};
 use crate::world::World;
 use serde_json::{Value, json};
 
@@ -20,7 +20,10 @@ pub fn rows() -> Vec<Row> {
 
 fn of_licenses() -> Vec<Row> {
     vec![
-        row("GET", "licenses", "08 §1.1").can(&["license.read"]).may("staff E P U"),
+        row("GET", "licenses", "08 §1.1")
+            .can(&["license.read"])
+            .may("staff E P U")
+            .holds(|world, cell| held(world, cell, |tree| &tree.license)),
         // "A D S E P; U if `owner` = self and the policy is not protected"
         row("POST", "licenses", "08 §1.1")
             .at(|w, b, c| {
@@ -208,7 +211,8 @@ fn relationships() -> Vec<Row> {
         row("GET", "licenses/{id}/machines", "08 §1.2")
             .at(|w, b, c| lists(licenses(w, b, c)))
             .can(&["machine.read"])
-            .may("staff E P Uo Ua L"),
+            .may("staff E P Uo Ua L")
+            .holds(|_, cell| vec![cell.target.tree().machine.clone()]),
         row("GET", "licenses/{id}/machines/{child}", "08 §1.2")
             .at(|w, b, c| {
                 let mut all = with_child(w, licenses(w, b, c), |tree| &tree.machine);
@@ -231,7 +235,8 @@ fn joins() -> Vec<Row> {
         row("GET", "licenses/{id}/users", "08 §1.2")
             .at(|w, b, c| lists(licenses(w, b, c)))
             .can(&["user.read"])
-            .may("staff E P Uo Ua L"),
+            .may("staff E P Uo Ua L")
+            .holds(|_, cell| vec![cell.target.tree().owner.clone(), cell.target.tree().attached.clone()]),
         row("GET", "licenses/{id}/users/{child}", "08 §1.2")
             .at(|w, b, c| {
                 let mut all = with_child(w, licenses(w, b, c), |tree| &tree.attached);
@@ -262,7 +267,10 @@ fn joins() -> Vec<Row> {
         row("GET", "licenses/{id}/entitlements", "08 §1.2")
             .at(|w, b, c| lists(licenses(w, b, c)))
             .can(&["entitlement.read"])
-            .may("staff E P Uo Ua L"),
+            .may("staff E P Uo Ua L")
+            .holds(|_, cell| {
+                vec![cell.target.tree().entitlement.clone(), cell.target.tree().policy_entitlement.clone()]
+            }),
         row("GET", "licenses/{id}/entitlements/{child}", "08 §1.2")
             .at(|w, b, c| {
                 let mut all = with_child(w, licenses(w, b, c), |tree| &tree.entitlement);
@@ -316,7 +324,10 @@ fn tokens() -> Vec<Row> {
         row("GET", "licenses/{id}/tokens", "08 §1.2")
             .at(|w, b, c| lists(licenses(w, b, c)))
             .can(&["token.read"])
-            .may("staff E P"),
+            .may("staff E P")
+            .holds(|_, cell| {
+                Some(cell.target.tree().license_token.clone()).filter(|id| !id.is_empty()).into_iter().collect()
+            }),
         row("GET", "licenses/{id}/tokens/{child}", "08 §1.2")
             .at(|w, b, c| {
                 let with_token = |target: &Target| !target.tree().license_token.is_empty();

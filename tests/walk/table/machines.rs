@@ -4,7 +4,7 @@ use super::{attributes, link, related};
 use crate::bearers::{Bearer, Kind};
 use crate::oracle::{Env, Record};
 use crate::row::{Cell, Row, Target, row};
-use crate::targets::{below, components, lists, machines, processes, unfit, with_child};
+use crate::targets::{below, components, held, lists, machines, processes, unfit, with_child};
 use crate::world::World;
 use serde_json::{Value, json};
 
@@ -21,7 +21,10 @@ pub fn rows() -> Vec<Row> {
 
 fn of_machines() -> Vec<Row> {
     vec![
-        row("GET", "machines", "10 §1.1").can(&["machine.read"]).may("staff E P L U"),
+        row("GET", "machines", "10 §1.1")
+            .can(&["machine.read"])
+            .may("staff E P L U")
+            .holds(|world, cell| held(world, cell, |tree| &tree.machine)),
         // "a foreign parent is 403" (10 §0); "the license owner; a licensee, only when the request names itself as owner" (10 §1.4)
         row("POST", "machines", "10 §1.1, §1.4")
             .at(|w, b, c| {
@@ -47,7 +50,8 @@ fn of_machines() -> Vec<Row> {
                     relationships["owner"] = link("users", &cell.bearer.id);
                 }
                 related("machines", json!({ "fingerprint": format!("new-{}", world.number()) }), relationships)
-            }),
+            })
+            .after(|world, _, _| world.execute("DELETE FROM machines WHERE fingerprint LIKE 'new-%'", &[])),
         row("GET", "machines/{id}", "10 §1.1")
             .at(|w, b, c| {
                 let mut all = machines(w, b, c);
@@ -94,12 +98,20 @@ fn below_machines() -> Vec<Row> {
             .can(&["machine.group.update"])
             .may("A D S E P")
             .body(|_, cell| link("groups", &cell.target.tree().group)),
-        row("GET", "machines/{id}/components", "10 §1.1").at(list).can(&["component.read"]).may(READERS),
+        row("GET", "machines/{id}/components", "10 §1.1")
+            .at(list)
+            .can(&["component.read"])
+            .may(READERS)
+            .holds(|_, cell| vec![cell.target.tree().component.clone()]),
         row("GET", "machines/{id}/components/{child}", "10 §1.1")
             .at(|w, b, c| with_child(w, machines(w, b, c), |tree| &tree.component))
             .can(&["component.read"])
             .may(READERS),
-        row("GET", "machines/{id}/processes", "10 §1.1").at(list).can(&["process.read"]).may(READERS),
+        row("GET", "machines/{id}/processes", "10 §1.1")
+            .at(list)
+            .can(&["process.read"])
+            .may(READERS)
+            .holds(|_, cell| vec![cell.target.tree().process.clone()]),
         row("GET", "machines/{id}/processes/{child}", "10 §1.1")
             .at(|w, b, c| with_child(w, machines(w, b, c), |tree| &tree.process))
             .can(&["process.read"])
@@ -146,7 +158,10 @@ fn below_machine(type_: &str, attributes: Value, cell: &Cell) -> Value {
 
 fn of_components() -> Vec<Row> {
     vec![
-        row("GET", "components", "10 §2.1").can(&["component.read"]).may("staff E P L U"),
+        row("GET", "components", "10 §2.1")
+            .can(&["component.read"])
+            .may("staff E P L U")
+            .holds(|world, cell| held(world, cell, |tree| &tree.component)),
         row("POST", "components", "10 §2.1")
             .at(|w, b, c| below(machines(w, b, c), c))
             .can(&["component.create"])
@@ -156,7 +171,8 @@ fn of_components() -> Vec<Row> {
             .body(|world, cell| {
                 let attributes = json!({ "fingerprint": format!("new-{}", world.number()), "name": "New" });
                 below_machine("components", attributes, cell)
-            }),
+            })
+            .after(|world, _, _| world.execute("DELETE FROM machine_components WHERE name = 'New'", &[])),
         row("GET", "components/{id}", "10 §2.1").at(components).can(&["component.read"]).may(READERS),
         row("PATCH", "components/{id}", "10 §2.1")
             .at(components)
@@ -176,7 +192,10 @@ fn of_components() -> Vec<Row> {
 
 fn of_processes() -> Vec<Row> {
     vec![
-        row("GET", "processes", "10 §3.1").can(&["process.read"]).may("staff E P L U"),
+        row("GET", "processes", "10 §3.1")
+            .can(&["process.read"])
+            .may("staff E P L U")
+            .holds(|world, cell| held(world, cell, |tree| &tree.process)),
         row("POST", "processes", "10 §3.1")
             .at(|w, b, c| below(machines(w, b, c), c))
             .can(&["process.create"])
@@ -186,7 +205,8 @@ fn of_processes() -> Vec<Row> {
             .body(|world, cell| {
                 let pid = format!("new-{}", world.number());
                 below_machine("processes", json!({ "pid": pid }), cell)
-            }),
+            })
+            .after(|world, _, _| world.execute("DELETE FROM machine_processes WHERE pid LIKE 'new-%'", &[])),
         row("GET", "processes/{id}", "10 §3.1").at(processes).can(&["process.read"]).may(READERS),
         // "users and licenses may send `attributes: {}`" (10 §3.2)
         row("PATCH", "processes/{id}", "10 §3.1")

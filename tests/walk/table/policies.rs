@@ -4,7 +4,7 @@ use super::{attributes, entries, related};
 use crate::bearers::Bearer;
 use crate::oracle::Env;
 use crate::row::{Cell, Row, Target, row};
-use crate::targets::{below, entered, entry, lists, policies, products, unfit, with_child};
+use crate::targets::{below, entered, entry, held, lists, policies, products, unfit, with_child};
 use crate::world::{Tree, World};
 use serde_json::json;
 
@@ -18,7 +18,10 @@ pub fn rows() -> Vec<Row> {
 fn of_policies() -> Vec<Row> {
     vec![
         // "L's list: allowed only when the page is exactly its one policy", which it is
-        row("GET", "policies", "07 §1").can(&["policy.read"]).may("staff E P U L"),
+        row("GET", "policies", "07 §1")
+            .can(&["policy.read"])
+            .may("staff E P U L")
+            .holds(|world, cell| held(world, cell, |tree| &tree.policy)),
         row("POST", "policies", "07 §1, §1.1")
             .at(|w, b, c| below(products(w, b, c), c))
             .can(&["policy.create"])
@@ -54,12 +57,20 @@ fn of_policies() -> Vec<Row> {
 fn below_policies() -> Vec<Row> {
     let list = |w: &World, b: &Bearer, c: Env| lists(policies(w, b, c));
     vec![
-        row("GET", "policies/{id}/licenses", "07 §1").at(list).can(&["license.read"]).may("staff E P"),
+        row("GET", "policies/{id}/licenses", "07 §1")
+            .at(list)
+            .can(&["license.read"])
+            .may("staff E P")
+            .holds(|_, cell| vec![cell.target.tree().license.clone()]),
         row("GET", "policies/{id}/licenses/{child}", "07 §1")
             .at(|w, b, c| with_child(w, policies(w, b, c), |tree| &tree.license))
             .can(&["license.read"])
             .may("staff E P"),
-        row("GET", "policies/{id}/entitlements", "07 §6").at(list).can(&["entitlement.read"]).may("staff E P"),
+        row("GET", "policies/{id}/entitlements", "07 §6")
+            .at(list)
+            .can(&["entitlement.read"])
+            .may("staff E P")
+            .holds(|_, cell| vec![cell.target.tree().policy_entitlement.clone()]),
         row("GET", "policies/{id}/entitlements/{child}", "07 §6")
             .at(|w, b, c| with_child(w, policies(w, b, c), |tree| &tree.policy_entitlement))
             .can(&["entitlement.read"])
@@ -88,7 +99,8 @@ fn below_policies() -> Vec<Row> {
         row("GET", "policies/{id}/pool", "07 §7")
             .at(|w, b, c| lists(pools(w, b, c)))
             .can(&["key.read"])
-            .may("staff E P"),
+            .may("staff E P")
+            .holds(|_, cell| vec![cell.target.tree().pool_key.clone()]),
         row("GET", "policies/{id}/pool/{child}", "07 §7")
             .at(|w, b, c| with_child(w, pools(w, b, c), |tree| &tree.pool_key))
             .can(&["key.read"])
@@ -135,7 +147,10 @@ fn detach(world: &mut World, cell: &Cell) {
 
 fn keys() -> Vec<Row> {
     vec![
-        row("GET", "keys", "07 §8.1").can(&["key.read"]).may("staff E P"),
+        row("GET", "keys", "07 §8.1")
+            .can(&["key.read"])
+            .may("staff E P")
+            .holds(|world, cell| held(world, cell, |tree| &tree.pool_key)),
         row("POST", "keys", "07 §8.1")
             .at(|w, b, c| below(of_keys(w, b, c), c))
             .can(&["key.create"])

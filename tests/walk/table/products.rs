@@ -4,7 +4,7 @@ use super::attributes;
 use crate::bearers::{Bearer, Kind};
 use crate::oracle::{Env, Record};
 use crate::row::{Row, Target, row};
-use crate::targets::{fresh, is_to, lists, products, trees, with_child};
+use crate::targets::{fresh, held_by, is_to, lists, products, trees, with_child};
 use crate::world::{Branch, Tree, World};
 use serde_json::json;
 use std::rc::Rc;
@@ -18,13 +18,21 @@ pub fn rows() -> Vec<Row> {
 
 fn of_products() -> Vec<Row> {
     vec![
-        row("GET", "products", "06 §1.1").can(&["product.read"]).may("staff E U L"),
+        row("GET", "products", "06 §1.1").can(&["product.read"]).may("staff E U L").holds(|world, cell| {
+            held_by(
+                world,
+                cell,
+                |tree| &tree.product,
+                |bearer, tree| tree.branch() != Branch::Mixed && !is_to(bearer, tree).is_empty(),
+            )
+        }),
         row("POST", "products", "06 §1.1")
             .at(fresh)
             .can(&["product.create"])
             .may("A D E")
             .ok(201)
-            .body(|world, _| attributes("products", json!({ "name": format!("New {}", world.number()) }))),
+            .body(|world, _| attributes("products", json!({ "name": format!("New {}", world.number()) })))
+            .after(|world, _, _| world.execute("DELETE FROM products WHERE name LIKE 'New %'", &[])),
         row("GET", "products/{id}", "06 §1.1").at(products).can(&["product.read"]).may("staff E P Uo Ua L"),
         row("PATCH", "products/{id}", "06 §1.1").at(products).can(&["product.update"]).may("A D E P").body(
             |world, _| attributes("products", json!({ "url": format!("https://{}.example.com", world.number()) })),
@@ -42,12 +50,20 @@ fn of_products() -> Vec<Row> {
 fn below_products() -> Vec<Row> {
     let list = |w: &World, b: &Bearer, c: Env| lists(products(w, b, c));
     vec![
-        row("GET", "products/{id}/policies", "06 §1.4").at(list).can(&["policy.read"]).may("staff E P"),
+        row("GET", "products/{id}/policies", "06 §1.4")
+            .at(list)
+            .can(&["policy.read"])
+            .may("staff E P")
+            .holds(|_, cell| vec![cell.target.tree().policy.clone()]),
         row("GET", "products/{id}/policies/{child}", "06 §1.4")
             .at(|w, b, c| with_child(w, products(w, b, c), |tree| &tree.policy))
             .can(&["policy.read"])
             .may("staff E P"),
-        row("GET", "products/{id}/licenses", "06 §1.4").at(list).can(&["license.read"]).may("staff E P"),
+        row("GET", "products/{id}/licenses", "06 §1.4")
+            .at(list)
+            .can(&["license.read"])
+            .may("staff E P")
+            .holds(|_, cell| vec![cell.target.tree().license.clone()]),
         row("GET", "products/{id}/licenses/{child}", "06 §1.4")
             .at(|w, b, c| {
                 let mut all = with_child(w, products(w, b, c), |tree| &tree.license);
@@ -56,7 +72,11 @@ fn below_products() -> Vec<Row> {
             })
             .can(&["license.read"])
             .may("staff E P"),
-        row("GET", "products/{id}/machines", "06 §1.4").at(list).can(&["machine.read"]).may("staff E P"),
+        row("GET", "products/{id}/machines", "06 §1.4")
+            .at(list)
+            .can(&["machine.read"])
+            .may("staff E P")
+            .holds(|_, cell| vec![cell.target.tree().machine.clone()]),
         row("GET", "products/{id}/machines/{child}", "06 §1.4")
             .at(|w, b, c| {
                 let mut all = with_child(w, products(w, b, c), |tree| &tree.machine);
@@ -65,13 +85,21 @@ fn below_products() -> Vec<Row> {
             })
             .can(&["machine.read"])
             .may("staff E P"),
-        row("GET", "products/{id}/users", "06 §1.4").at(list).can(&["user.read"]).may("staff E P"),
+        row("GET", "products/{id}/users", "06 §1.4")
+            .at(list)
+            .can(&["user.read"])
+            .may("staff E P")
+            .holds(|_, cell| vec![cell.target.tree().mate.clone(), cell.target.tree().owner.clone()]),
         row("GET", "products/{id}/users/{child}", "06 §1.4")
             .at(|w, b, c| with_child(w, products(w, b, c), |tree| &tree.mate))
             .can(&["user.read"])
             .may("staff E P"),
         // "P for its own" (06 §1.4); of a product that it sees but is not, there is none
-        row("GET", "products/{id}/tokens", "06 §1.5").at(list).can(&["token.read"]).may("staff E P"),
+        row("GET", "products/{id}/tokens", "06 §1.5")
+            .at(list)
+            .can(&["token.read"])
+            .may("staff E P")
+            .holds(|_, cell| vec![cell.target.tree().product_token.clone()]),
         row("GET", "products/{id}/tokens/{child}", "06 §1.5")
             .at(|w, b, c| with_child(w, products(w, b, c), |tree| &tree.product_token))
             .can(&["token.read"])
@@ -107,13 +135,19 @@ fn elsewhere(world: &World, bearer: &Bearer, current: Env, child: fn(&Tree) -> &
 
 fn entitlements() -> Vec<Row> {
     vec![
-        row("GET", "entitlements", "06 §2.1").can(&["entitlement.read"]).may("staff E P L U"),
+        row("GET", "entitlements", "06 §2.1").can(&["entitlement.read"]).may("staff E P L U").holds(|world, cell| {
+            let sees = |bearer: &Bearer, tree: &Tree| bearer.kind == Kind::Product || !is_to(bearer, tree).is_empty();
+            let mut all = held_by(world, cell, |tree| &tree.entitlement, sees);
+            all.extend(held_by(world, cell, |tree| &tree.policy_entitlement, sees));
+            all
+        }),
         row("POST", "entitlements", "06 §2.1")
             .at(fresh)
             .can(&["entitlement.create"])
             .may("A D E")
             .ok(201)
-            .body(|world, _| attributes("entitlements", code(world))),
+            .body(|world, _| attributes("entitlements", code(world)))
+            .after(|world, _, _| world.execute("DELETE FROM entitlements WHERE name = 'New'", &[])),
         row("GET", "entitlements/{id}", "06 §2.1")
             .at(|w, b, c| {
                 let mut all = of_trees(w, b, c, |tree| &tree.entitlement);

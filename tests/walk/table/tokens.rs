@@ -9,7 +9,7 @@ use serde_json::json;
 
 pub fn rows() -> Vec<Row> {
     vec![
-        row("GET", "tokens", "03 §10.1").can(&["token.read"]).may("staff E P L U"),
+        row("GET", "tokens", "03 §10.1").can(&["token.read"]).may("staff E P L U").holds(|_, cell| in_list(cell)),
         row("GET", "tokens/{id}", "03 §10.1").at(tokens).can(&["token.read"]).rule(show),
         row("POST", "tokens", "03 §10.6")
             .at(holders)
@@ -45,6 +45,11 @@ pub fn rows() -> Vec<Row> {
             .rule(revoke)
             .victim(|world, cell| twin(world, &cell.target.id)),
     ]
+}
+
+/// The token in use (with a license key there is none).
+fn in_list(cell: &Cell) -> Vec<String> {
+    Some(cell.bearer.token.clone()).filter(|token| !token.is_empty()).into_iter().collect()
 }
 
 /// Tokens of every kind of bearer, of the environments in view and some of others; scope: 03 §10.10.

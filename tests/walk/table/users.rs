@@ -4,7 +4,7 @@ use super::{attributes, link};
 use crate::bearers::{Bearer, Kind, rank};
 use crate::oracle::{Env, Expect, Record};
 use crate::row::{Auth, Cell, Row, Target, row};
-use crate::targets::{fresh, is_to, lists};
+use crate::targets::{fresh, held_by, is_to, lists};
 use crate::world::{Branch, Place, Tree, World};
 use serde_json::json;
 use std::rc::Rc;
@@ -18,14 +18,22 @@ pub fn rows() -> Vec<Row> {
 
 fn of_users() -> Vec<Row> {
     vec![
-        row("GET", "users", "04 §1").can(&["user.read"]).may("staff E P U L"),
+        row("GET", "users", "04 §1").can(&["user.read"]).may("staff E P U L").holds(|world, cell| {
+            held_by(
+                world,
+                cell,
+                |tree| &tree.mate,
+                |bearer, tree| bearer.kind == Kind::Product || !is_to(bearer, tree).is_empty(),
+            )
+        }),
         row("POST", "users", "04 §1, §6.1")
             .auth(Auth::Optional)
             .at(fresh)
             .can(&["user.create"])
             .may("A D S P E X")
             .ok(201)
-            .body(|world, _| attributes("users", json!({ "email": format!("new{}@walk.test", world.number()) }))),
+            .body(|world, _| attributes("users", json!({ "email": format!("new{}@walk.test", world.number()) })))
+            .after(|world, _, _| world.execute("DELETE FROM users WHERE email LIKE 'new%'", &[])),
         row("GET", "users/{id}", "04 §1").at(|w, b, c| people(w, b, c, &["admin.read"])).can(&["user.read"]).rule(show),
         row("PATCH", "users/{id}", "04 §6.3")
             .at(|w, b, c| people(w, b, c, &["admin.update"]))
@@ -202,17 +210,29 @@ fn victim(world: &mut World, cell: &Cell) -> String {
 
 fn below_users() -> Vec<Row> {
     vec![
-        row("GET", "users/{id}/products", "04 §1").at(list).can(&["product.read"]).rule(read),
+        row("GET", "users/{id}/products", "04 §1")
+            .at(list)
+            .can(&["product.read"])
+            .rule(read)
+            .holds(|_, cell| of_holder(cell, |tree| &tree.product)),
         row("GET", "users/{id}/products/{child}", "04 §1")
             .at(|w, b, c| children(w, b, c, |tree| tree.product.clone()))
             .can(&["product.read"])
             .rule(read_child),
-        row("GET", "users/{id}/licenses", "04 §1").at(list).can(&["license.read"]).rule(read),
+        row("GET", "users/{id}/licenses", "04 §1")
+            .at(list)
+            .can(&["license.read"])
+            .rule(read)
+            .holds(|_, cell| of_holder(cell, |tree| &tree.license)),
         row("GET", "users/{id}/licenses/{child}", "04 §1")
             .at(|w, b, c| children(w, b, c, |tree| tree.license.clone()))
             .can(&["license.read"])
             .rule(read_child),
-        row("GET", "users/{id}/machines", "04 §1").at(list).can(&["machine.read"]).rule(read),
+        row("GET", "users/{id}/machines", "04 §1")
+            .at(list)
+            .can(&["machine.read"])
+            .rule(read)
+            .holds(|_, cell| of_holder(cell, |tree| &tree.machine)),
         row("GET", "users/{id}/machines/{child}", "04 §1")
             .at(|w, b, c| children(w, b, c, |tree| tree.machine.clone()))
             .can(&["machine.read"])
@@ -237,7 +257,12 @@ fn below_users() -> Vec<Row> {
                         .execute("UPDATE users SET group_id = nullif(?1, '') WHERE id = ?2", &[group, &cell.target.id]);
                 }
             }),
-        row("GET", "users/{id}/tokens", "03 §10.1").at(list).can(&["token.read"]).rule(tokens),
+        row("GET", "users/{id}/tokens", "03 §10.1").at(list).can(&["token.read"]).rule(tokens).holds(|_, cell| {
+            match cell.target.mine {
+                true => vec![cell.bearer.token.clone()],
+                false => of_holder(cell, |tree| &tree.mate_token),
+            }
+        }),
         row("GET", "users/{id}/tokens/{child}", "03 §10.1").at(token_children).can(&["token.read"]).rule(token),
         row("POST", "users/{id}/tokens", "03 §10.7")
             .at(|w, b, c| {
@@ -256,10 +281,29 @@ fn list(world: &World, bearer: &Bearer, current: Env) -> Vec<Target> {
     lists(people(world, bearer, current, &[]))
 }
 
+/// Whether the user holds what the tree has: those that are aimed at do, of the bearers only a few.
+fn holds(cell: &Cell) -> bool {
+    let bearer = [Kind::Owner, Kind::Attached, Kind::MachineOwner].contains(&cell.bearer.kind);
+    cell.target.tree.is_some() && (bearer || !cell.target.mine)
+}
+
+/// What a list below the user must have: "PRD sees its own product's rows only" (04 §7).
+fn of_holder(cell: &Cell, id: fn(&Tree) -> &str) -> Vec<String> {
+    let theirs = cell.bearer.kind != Kind::Product || holds_theirs(cell);
+    if holds(cell) && theirs { vec![id(cell.target.tree()).to_owned()] } else { vec![] }
+}
+
 /// What the user holds, and what it does not hold.
 fn children(world: &World, bearer: &Bearer, current: Env, child: fn(&Tree) -> String) -> Vec<Target> {
     let mut all = Vec::new();
     for target in people(world, bearer, current, &[]) {
+        if target.mine && bearer.home == Env::Global && [Kind::Owner, Kind::Attached].contains(&bearer.kind) {
+            // Of the shared environment: "a read in the global environment may return a member of any environment" (05 §5.4).
+            let mixed = world.trees.iter().find(|t| t.branch() == Branch::Mixed).expect("there is one");
+            let name = format!("{} with what it holds elsewhere", target.name);
+            let (child, record) = (child(mixed), Record::Of(mixed.env()));
+            all.push(Target { name, child, record, tree: Some(mixed.clone()), ..target.clone() });
+        }
         let of = |branch: Branch, env: Env| {
             world.trees.iter().find(|t| t.branch() == branch && t.env() == env).expect("there is one")
         };
@@ -347,14 +391,23 @@ fn generate(cell: &Cell) -> Option<Expect> {
 fn second_factors() -> Vec<Row> {
     vec![
         // "DEV, SAL, SUP, RO on others: 403, but an empty list is 200"; "USR on a teammate: list is 200 and empty" (03 §13.1)
-        row("GET", "users/{id}/second-factors", "03 §13.1").at(list).can(&["user.second-factors.read"]).rule(|cell| {
-            let may = match cell.target.is {
-                "A" | "U" => true,
-                "D" | "S" | "Su" | "R" => cell.target.mine || cell.target.role != "user",
-                _ => false,
-            };
-            (!may).then(Expect::refused)
-        }),
+        row("GET", "users/{id}/second-factors", "03 §13.1")
+            .at(list)
+            .can(&["user.second-factors.read"])
+            .rule(|cell| {
+                let may = match cell.target.is {
+                    "A" | "U" => true,
+                    "D" | "S" | "Su" | "R" => cell.target.mine || cell.target.role != "user",
+                    _ => false,
+                };
+                (!may).then(Expect::refused)
+            })
+            .holds(|world, cell| match (cell.target.mine, cell.target.is) {
+                (true, _) => vec![world.factors[&cell.bearer.id].clone()],
+                (false, "A") => cell.target.tree.iter().map(|tree| tree.factor.clone()).collect(),
+                _ => vec![],
+            })
+            .prepare(renew_own),
         row("GET", "users/{id}/second-factors/{child}", "03 §13.1")
             .at(factors)
             .can(&["user.second-factors.read"])
@@ -409,6 +462,17 @@ fn factors(world: &World, bearer: &Bearer, current: Env) -> Vec<Target> {
         }
     })
     .collect()
+}
+
+/// The same for a list.
+fn renew_own(world: &mut World, cell: &Cell) {
+    let child = match &cell.target.tree {
+        _ if cell.target.mine => world.factors[&cell.bearer.id].clone(),
+        Some(tree) => tree.factor.clone(),
+        None => return,
+    };
+    let target = Target { child, ..cell.target.clone() };
+    renew(world, &Cell { bearer: cell.bearer.clone(), current: cell.current, target });
 }
 
 /// Puts a factor back that was deleted.
