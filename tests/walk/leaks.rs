@@ -4,7 +4,7 @@
 use crate::bearers::{Bearer, Kind};
 use crate::http::Answer;
 use crate::oracle::Env;
-use crate::row::Cell;
+use crate::row::{Cell, Row};
 use crate::world::{Branch, Place};
 use std::collections::HashMap;
 
@@ -53,10 +53,15 @@ impl Marks {
     }
 
     /// What stands in the answer and is not the reader's to know; what the request itself named is.
-    pub fn leaked(&self, cell: &Cell, request: &str, answer: &Answer) -> Vec<String> {
+    pub fn leaked(&self, row: &Row, cell: &Cell, request: &str, answer: &Answer) -> Vec<String> {
+        // Tokens are shown once, to whom they are made for or made new (03 §10.2).
+        let mints = row.method != "GET" && row.path.contains("tokens");
         let mut found: Vec<&str> = candidates(&answer.bytes);
         found.sort_unstable();
         found.dedup();
+        if found.contains(&RAW) && !mints {
+            return vec!["a token's secret".to_owned()];
+        }
         found
             .into_iter()
             .filter_map(|text| self.all.get(text).map(|mark| (text, mark)))
@@ -66,6 +71,9 @@ impl Marks {
     }
 }
 
+/// Before the raw text of a token.
+const RAW: &str = "\"token\":\"";
+
 /// Everything that looks like a UUID or a marked text.
 fn candidates(bytes: &[u8]) -> Vec<&str> {
     let mut found = Vec::new();
@@ -73,6 +81,7 @@ fn candidates(bytes: &[u8]) -> Vec<&str> {
     while at < bytes.len() {
         let (start, length) = match bytes[at] {
             b'-' if at >= 8 && bytes.get(at + 15) == Some(&b'-') && bytes.get(at + 5) == Some(&b'-') => (at - 8, 36),
+            b'"' if bytes[at..].starts_with(RAW.as_bytes()) => (at, RAW.len()),
             b'w' if bytes[at..].starts_with(b"wmk") => (at, 9),
             _ => {
                 at += 1;

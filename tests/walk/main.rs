@@ -3,6 +3,7 @@
 //! and the rules that read it (`oracle`) are written from the documents; they share nothing with the server.
 
 mod bearers;
+mod build;
 mod http;
 mod leaks;
 mod oracle;

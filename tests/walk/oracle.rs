@@ -99,7 +99,8 @@ pub fn expect(row: &Row, cell: &Cell) -> Expect {
     }
     if !target.id.is_empty() {
         let visible = target.env.is_none_or(|env| cell.current.sees(env));
-        if !target.anywhere && !(target.found && visible) || !target.child_found {
+        let known = target.anywhere || target.found && visible;
+        if !known || !target.child_found {
             return Expect::status(404);
         }
     }

@@ -24,6 +24,14 @@ pub enum Prefix {
     Bare,
 }
 
+/// `relationships.environment` of a create (05 §5.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sends {
+    Nothing,
+    /// `null` is the global environment.
+    Environment(Env),
+}
+
 /// What a request is aimed at.
 #[derive(Clone)]
 pub struct Target {
@@ -55,6 +63,8 @@ pub struct Target {
     pub role: &'static str,
     /// The user is the bearer, the token is the bearer's.
     pub mine: bool,
+    /// Environment that the body of a create names.
+    pub sends: Sends,
     /// A form of the request that the row tells apart.
     pub form: &'static str,
 }
@@ -76,6 +86,7 @@ impl Default for Target {
             tree: None,
             role: "",
             mine: false,
+            sends: Sends::Nothing,
             form: "",
         }
     }
@@ -127,6 +138,8 @@ pub struct Row {
     pub victim: Option<Maker>,
     /// Who has nothing but the record itself (and could not end it).
     pub unless: Option<fn(&Cell) -> bool>,
+    /// A create that takes `relationships.environment` (05 §5.6).
+    pub creates: bool,
     /// Of lists: ids that must be in it.
     pub holds: Option<fn(&World, &Cell) -> Vec<String>>,
     /// Brings about the state that the request needs.
@@ -154,6 +167,7 @@ pub fn row(method: &'static str, path: &'static str, cite: &'static str) -> Row 
         then: None,
         victim: None,
         unless: None,
+        creates: false,
         holds: None,
         prepare: None,
         after: None,
@@ -219,6 +233,11 @@ impl Row {
 
     pub fn unless(self, unless: fn(&Cell) -> bool) -> Row {
         Row { unless: Some(unless), ..self }
+    }
+
+    /// 201, and the body may name an environment.
+    pub fn creates(self) -> Row {
+        Row { creates: true, ok: 201, ..self }
     }
 
     pub fn holds(self, holds: fn(&World, &Cell) -> Vec<String>) -> Row {

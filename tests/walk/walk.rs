@@ -2,10 +2,11 @@
 
 use crate::bearers::{Bearer, Kind};
 use crate::http::{Answer, Ask};
-use crate::oracle::{self, Env, Expect};
-use crate::row::{Auth, Cell, Prefix, Row, Target};
+use crate::oracle::{self, Env, Expect, Record};
+use crate::row::{Auth, Cell, Prefix, Row, Sends, Target};
 use crate::table;
 use crate::world::{Branch, Place, World};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -102,10 +103,14 @@ impl Walk {
         // Protection matters to few rows, and to who is at home there.
         let guarded = row.asks_for_protection() || bearer.kind == Kind::GuardedLicense;
         targets.retain(|target| guarded || !target.tree.as_ref().is_some_and(|tree| tree.branch() == Branch::Guarded));
+        if row.creates {
+            targets = targets.into_iter().flat_map(with_environments).collect();
+        }
         assert!(!targets.is_empty(), "{} has no cell for {} in {:?}", row.key(), bearer.name(), self.current);
         // Who is not let in is not let in anywhere.
         let enters = row.auth == Auth::None || oracle::authenticates(bearer, self.current);
-        if !enters && !(bearer.kind == Kind::Anonymous && row.auth == Auth::Optional) {
+        let nobody = bearer.kind == Kind::Anonymous && row.auth == Auth::Optional;
+        if !(enters || nobody) {
             targets.truncate(1);
         }
         for target in targets {
@@ -143,9 +148,14 @@ impl Walk {
         if enters && let Some(prepare) = row.prepare {
             prepare(world, &cell);
         }
-        let body = row.body.map(|body| body(world, &cell));
+        let mut body = row.body.map(|body| body(world, &cell));
+        if let (Some(body), Sends::Environment(env)) = (&mut body, cell.target.sends) {
+            let id = world.environments.get(&env);
+            let data = id.map_or(Value::Null, |id| json!({ "type": "environments", "id": id }));
+            body["data"]["relationships"]["environment"] = json!({ "data": data });
+        }
         // Both prefixes, and both methods that update, take turns.
-        let turn = self.cells % 2 == 0;
+        let turn = self.cells.is_multiple_of(2);
         let mut path = path(row, &cell, turn);
         if row.holds.is_some() {
             path.push_str("?limit=100");
@@ -171,7 +181,7 @@ impl Walk {
         }
         let wrong = wrong(&expect, &answer).or_else(|| lists(world, row, &cell, &answer)).or_else(|| {
             let request = format!("{path} {}", body.map(|body| body.to_string()).unwrap_or_default());
-            let leaked = world.marks.leaked(&cell, &request, &answer);
+            let leaked = world.marks.leaked(row, &cell, &request, &answer);
             (!leaked.is_empty()).then(|| format!("{} shows {}", answer.status, leaked.join(", ")))
         });
         let trouble = world.troubles.take().pop();
@@ -179,6 +189,21 @@ impl Walk {
         let (who, target, env) = (cell.bearer.name(), &cell.target.name, self.current);
         wrong.map(|wrong| format!("{who} in {env:?} on {target} ({}): {wrong}", row.cite))
     }
+}
+
+/// The target as it is, and with each environment named in the body, which the new record then is of (05 §5.6).
+fn with_environments(target: Target) -> Vec<Target> {
+    let strange = target.tree.as_ref().is_some_and(|tree| tree.branch() != Branch::Own);
+    let mut all = vec![target.clone()];
+    if !strange {
+        all.extend(Env::ALL.map(|env| Target {
+            name: format!("{} into {env:?}", target.name),
+            sends: Sends::Environment(env),
+            record: Record::Of(env),
+            ..target.clone()
+        }));
+    }
+    all
 }
 
 fn path(row: &Row, cell: &Cell, turn: bool) -> String {

@@ -161,18 +161,19 @@ fn environment_list(world: &World, bearer: &Bearer, current: Env) -> Vec<Target>
     crate::targets::lists(environments(world, bearer, current))
 }
 
+/// A token of the environment, and the bearer's, which is another's unless the bearer is the environment.
 fn environment_token(world: &World, bearer: &Bearer, current: Env) -> Vec<Target> {
-    let with_token = |(target, env): (Target, Env)| {
-        let child = world.environment_tokens[&env].clone();
-        [
-            Target { child, record: Record::Of(env), ..target.clone() },
-            Target { child: bearer.token.clone(), child_found: bearer.kind == Kind::Environment, ..target }
-                .of_a_token(env),
-        ]
-    };
-    let targets = environments(world, bearer, current);
-    let all = targets.into_iter().zip([Env::Isolated, Env::Shared]).flat_map(with_token);
-    all.filter(|target| !target.child.is_empty()).collect()
+    let mut all = Vec::new();
+    for (target, env) in environments(world, bearer, current).into_iter().zip([Env::Isolated, Env::Shared]) {
+        let record = Record::Of(env);
+        if !bearer.token.is_empty() {
+            let (name, child) = (format!("{} with the bearer's token", target.name), bearer.token.clone());
+            let child_found = bearer.kind == Kind::Environment;
+            all.push(Target { name, child, child_found, record, ..target.clone() });
+        }
+        all.push(Target { child: world.environment_tokens[&env].clone(), record, ..target });
+    }
+    all
 }
 
 /// "The request must be made in that environment" (05 §4)
@@ -197,11 +198,4 @@ fn me(_: &World, bearer: &Bearer, _: Env) -> Vec<Target> {
 fn profile(world: &World, bearer: &Bearer, current: Env) -> Vec<Target> {
     let record = if bearer.kind == Kind::Environment { Record::Unbound } else { Record::Of(bearer.home) };
     me(world, bearer, current).into_iter().map(|target| Target { record, ..target }).collect()
-}
-
-impl Target {
-    fn of_a_token(self, env: Env) -> Target {
-        let name = format!("{} with the bearer's token", self.name);
-        Target { name, record: Record::Of(env), ..self }
-    }
 }

@@ -25,7 +25,7 @@ fn of_groups() -> Vec<Row> {
             .at(fresh)
             .can(&["group.create"])
             .may("A D E P")
-            .ok(201)
+            .creates()
             .body(|world, _| attributes("groups", json!({ "name": format!("New {}", world.number()) })))
             .after(|world, _, _| world.execute("DELETE FROM groups WHERE name LIKE 'New %'", &[])),
         // "These three `{id}` routes look the group up in the whole account"

@@ -43,7 +43,7 @@ fn of_licenses() -> Vec<Row> {
             .can(&["license.create"])
             .may("A D S E P U!p")
             .then(unfit)
-            .ok(201)
+            .creates()
             .body(|world, cell| {
                 let mut relationships = json!({ "policy": link("policies", &cell.target.tree().policy) });
                 if cell.bearer.kind.is_user() && cell.target.form.is_empty() {

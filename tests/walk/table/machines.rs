@@ -43,7 +43,7 @@ fn of_machines() -> Vec<Row> {
             .can(&["machine.create"])
             .may("A D S E P L Uo!p Um!p Ua!p")
             .then(unfit)
-            .ok(201)
+            .creates()
             .body(|world, cell| {
                 let mut relationships = json!({ "license": link("licenses", &cell.target.tree().license) });
                 if cell.bearer.kind.is_user() && cell.target.form.is_empty() {
@@ -167,7 +167,7 @@ fn of_components() -> Vec<Row> {
             .can(&["component.create"])
             .may("A D S E P L Uo!p Um!p")
             .then(unfit)
-            .ok(201)
+            .creates()
             .body(|world, cell| {
                 let attributes = json!({ "fingerprint": format!("new-{}", world.number()), "name": "New" });
                 below_machine("components", attributes, cell)
@@ -201,7 +201,7 @@ fn of_processes() -> Vec<Row> {
             .can(&["process.create"])
             .may("A D S E P L Uo!p Um!p")
             .then(unfit)
-            .ok(201)
+            .creates()
             .body(|world, cell| {
                 let pid = format!("new-{}", world.number());
                 below_machine("processes", json!({ "pid": pid }), cell)

@@ -10,6 +10,7 @@ mod tokens;
 mod users;
 
 use crate::row::Row;
+use crate::world::link;
 use serde_json::{Value, json};
 
 /// Every row.
@@ -33,11 +34,6 @@ fn attributes(type_: &str, attributes: Value) -> Value {
 /// A document that relates.
 fn related(type_: &str, attributes: Value, relationships: Value) -> Value {
     json!({ "data": { "type": type_, "attributes": attributes, "relationships": relationships } })
-}
-
-/// `{ data: { type, id } }`
-fn link(type_: &str, id: &str) -> Value {
-    json!({ "data": { "type": type_, "id": id } })
 }
 
 /// The body of attach and detach actions.

@@ -27,7 +27,7 @@ fn of_policies() -> Vec<Row> {
             .can(&["policy.create"])
             .may("A D S E P")
             .then(unfit)
-            .ok(201)
+            .creates()
             .body(|world, cell| {
                 let product = super::link("products", &cell.target.tree().product);
                 related("policies", json!({ "name": format!("New {}", world.number()) }), json!({ "product": product }))
@@ -156,7 +156,7 @@ fn keys() -> Vec<Row> {
             .can(&["key.create"])
             .may("A D E P")
             .then(unfit)
-            .ok(201)
+            .creates()
             .body(|world, cell| {
                 let policy = super::link("policies", &cell.target.tree().pool);
                 related("keys", json!({ "key": format!("new-key-{}", world.number()) }), json!({ "policy": policy }))

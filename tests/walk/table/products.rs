@@ -30,7 +30,7 @@ fn of_products() -> Vec<Row> {
             .at(fresh)
             .can(&["product.create"])
             .may("A D E")
-            .ok(201)
+            .creates()
             .body(|world, _| attributes("products", json!({ "name": format!("New {}", world.number()) })))
             .after(|world, _, _| world.execute("DELETE FROM products WHERE name LIKE 'New %'", &[])),
         row("GET", "products/{id}", "06 §1.1").at(products).can(&["product.read"]).may("staff E P Uo Ua L"),
@@ -145,7 +145,7 @@ fn entitlements() -> Vec<Row> {
             .at(fresh)
             .can(&["entitlement.create"])
             .may("A D E")
-            .ok(201)
+            .creates()
             .body(|world, _| attributes("entitlements", code(world)))
             .after(|world, _, _| world.execute("DELETE FROM entitlements WHERE name = 'New'", &[])),
         row("GET", "entitlements/{id}", "06 §2.1")

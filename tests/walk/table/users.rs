@@ -31,7 +31,7 @@ fn of_users() -> Vec<Row> {
             .at(fresh)
             .can(&["user.create"])
             .may("A D S P E X")
-            .ok(201)
+            .creates()
             .body(|world, _| attributes("users", json!({ "email": format!("new{}@walk.test", world.number()) })))
             .after(|world, _, _| world.execute("DELETE FROM users WHERE email LIKE 'new%'", &[])),
         row("GET", "users/{id}", "04 §1").at(|w, b, c| people(w, b, c, &["admin.read"])).can(&["user.read"]).rule(show),
