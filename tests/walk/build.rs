@@ -29,7 +29,7 @@ impl World {
             http: Http::new(server.port),
             _server: server,
             sql,
-            root: HashMap::from([(Env::Global, global.clone()), (Env::Shared, global)]),
+            root: HashMap::from([(Env::Global, global.clone()), (Env::Shared, global.clone()), (Env::Another, global)]),
             account: String::new(),
             environments: HashMap::new(),
             environment_tokens: HashMap::new(),
@@ -66,8 +66,8 @@ impl World {
         let account = self.api(Env::Global, "GET", "me", None);
         self.account = string(&account["data"]["relationships"]["account"]["data"]["id"]);
         let admin = string(&account["data"]["id"]);
-        for (env, strategy) in [(Env::Isolated, "ISOLATED"), (Env::Shared, "SHARED")] {
-            let attributes = json!({ "name": strategy, "code": env.code(), "isolationStrategy": strategy });
+        for (env, strategy) in [(Env::Isolated, "ISOLATED"), (Env::Shared, "SHARED"), (Env::Another, "SHARED")] {
+            let attributes = json!({ "name": format!("{env:?}"), "code": env.code(), "isolationStrategy": strategy });
             let body = json!({ "data": { "type": "environments", "attributes": attributes } });
             let made = self.api(Env::Global, "POST", "environments", Some(body));
             self.environments.insert(env, string(&made["data"]["id"]));
@@ -200,22 +200,27 @@ impl World {
         list.push(Rc::new(bearer));
     }
 
+    /// A bearer with a token made below a parent, and with one that has no permissions; id of the first.
+    fn bearer_below(&mut self, kind: Kind, env: Env, parent: &str, id: &str) -> String {
+        let token = self.token(env, parent, id, json!({}));
+        let first = token.0.clone();
+        self.bearer(kind, env, env, id, token, false);
+        let token = self.token(env, parent, id, json!({ "permissions": [] }));
+        self.bearer(kind, env, env, id, token, true);
+        first
+    }
+
+    /// Of the environment that is only looked at from outside, a few are enough to be told apart.
     fn make_bearers(&mut self, env: Env, people: &People) {
-        let roles = [
-            (Kind::Admin, "admin"),
-            (Kind::Developer, "developer"),
-            (Kind::Sales, "sales-agent"),
-            (Kind::Support, "support-agent"),
-            (Kind::ReadOnly, "read-only"),
-        ];
-        let none = json!({ "permissions": [] });
-        for (kind, role) in roles {
-            let (id, email) = self.staff_user(env, role);
-            let place = Place { branch: Branch::Own, env, home: env };
-            self.factor(place, &id);
+        let few = env == Env::Another;
+        let mut roles = vec![Kind::Admin, Kind::Developer, Kind::Sales, Kind::Support, Kind::ReadOnly];
+        roles.truncate(if few { 1 } else { 5 });
+        for kind in roles {
+            let (id, email) = self.staff_user(env, kind.role());
+            self.factor(Place { branch: Branch::Own, env, home: env }, &id);
             let token = self.login(env, &email, json!({}));
             self.bearer(kind, env, env, &id, token, false);
-            let token = self.login(env, &email, none.clone());
+            let token = self.login(env, &email, json!({ "permissions": [] }));
             self.bearer(kind, env, env, &id, token, true);
             if kind == Kind::Admin && env == Env::Global {
                 for inside in [Env::Isolated, Env::Shared] {
@@ -224,24 +229,16 @@ impl World {
                 }
             }
         }
-        for kind in Kind::USERS {
+        for kind in Kind::USERS.into_iter().take(if few { 1 } else { 6 }) {
             let id = people.by_kind[&kind].clone();
-            let token = self.token(env, "users", &id, json!({}));
-            self.bearer(kind, env, env, &id, token, false);
-            let token = self.token(env, "users", &id, none.clone());
-            self.bearer(kind, env, env, &id, token, true);
+            self.bearer_below(kind, env, "users", &id);
             self.factor(Place { branch: Branch::Own, env, home: env }, &id);
         }
         for branch in [Branch::Own, Branch::Guarded] {
             let at = self.trees.iter().position(|t| t.branch() == branch && t.env() == env).expect("there is one");
-            let tree = self.trees[at].clone();
-            let token = self.token(env, "licenses", &tree.license, json!({}));
+            let mut tree = (*self.trees[at]).clone();
             let kind = if branch == Branch::Own { Kind::License } else { Kind::GuardedLicense };
-            let mut tree = (*tree).clone();
-            tree.license_token = token.0.clone();
-            self.bearer(kind, env, env, &tree.license, token, false);
-            let token = self.token(env, "licenses", &tree.license, none.clone());
-            self.bearer(kind, env, env, &tree.license, token, true);
+            tree.license_token = self.bearer_below(kind, env, "licenses", &tree.license);
             if branch == Branch::Own {
                 let key = Bearer {
                     kind: Kind::LicenseKey,
@@ -250,21 +247,14 @@ impl World {
                     ..(**self.bearers.last().expect("just added")).clone()
                 };
                 self.bearers.push(Rc::new(key));
-                let token = self.token(env, "products", &tree.product, json!({}));
-                tree.product_token = token.0.clone();
-                self.bearer(Kind::Product, env, env, &tree.product, token, false);
-                let token = self.token(env, "products", &tree.product, none.clone());
-                self.bearer(Kind::Product, env, env, &tree.product, token, true);
+                tree.product_token = self.bearer_below(Kind::Product, env, "products", &tree.product);
             }
             self.trees[at] = Rc::new(tree);
         }
         if env != Env::Global {
             let id = self.environments[&env].clone();
-            let token = self.token(env, "environments", &id, json!({}));
-            self.environment_tokens.insert(env, token.0.clone());
-            self.bearer(Kind::Environment, env, env, &id, token, false);
-            let token = self.token(env, "environments", &id, none);
-            self.bearer(Kind::Environment, env, env, &id, token, true);
+            let token = self.bearer_below(Kind::Environment, env, "environments", &id);
+            self.environment_tokens.insert(env, token);
         }
     }
 

@@ -41,6 +41,16 @@ const COMING: &[&str] = &[
     "POST machines/{id}/actions/generate-offline-proof",
 ];
 
+/// Rows in which nobody gets as far as to a success: nobody may, or it would take a password, a code or another mode.
+const NO_SUCCESS: &[&str] = &[
+    "DELETE ",
+    "PATCH users/{id}/second-factors/{child}",
+    "POST accounts",
+    "POST users/{id}/actions/reset-password",
+    "POST users/{id}/actions/update-password",
+    "POST users/{id}/second-factors",
+];
+
 /// 01 §2.5: what the server routes and what the documents list is the same.
 #[test]
 fn every_route_has_its_row() {
@@ -68,7 +78,7 @@ fn every_cell_is_as_the_documents_say() {
     }
     let routes: BTreeSet<String> = keygen_lite::api::routes().map(|route| row::key(route.method, route.path)).collect();
     let total = Arc::new(Mutex::new(Tally::default()));
-    let walkers: Vec<_> = Env::ALL
+    let walkers: Vec<_> = Env::WALKED
         .into_iter()
         .map(|current| {
             let (routes, total) = (routes.clone(), total.clone());
@@ -84,5 +94,7 @@ fn every_cell_is_as_the_documents_say() {
     let total = total.lock().expect("the walkers are gone");
     println!("{} routes, {} cells", total.rows.len(), total.cells);
     assert!(total.failures.is_empty(), "{}", total.report());
+    let without: Vec<&str> = total.rows.difference(&total.successes).map(String::as_str).collect();
+    assert_eq!(without, NO_SUCCESS, "rows without a success");
     assert!(ended.iter().all(|ended| *ended), "a walk did not come to its end");
 }

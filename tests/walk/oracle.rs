@@ -10,10 +10,16 @@ pub enum Env {
     Global,
     Isolated,
     Shared,
+    /// Another shared environment, that is only looked at from outside.
+    Another,
 }
 
 impl Env {
-    pub const ALL: [Env; 3] = [Env::Global, Env::Isolated, Env::Shared];
+    pub const ALL: [Env; 4] = [Env::Global, Env::Isolated, Env::Shared, Env::Another];
+    /// Those that are walked.
+    pub const WALKED: [Env; 3] = [Env::Global, Env::Isolated, Env::Shared];
+    /// Those that are records.
+    pub const NAMED: [Env; 3] = [Env::Isolated, Env::Shared, Env::Another];
 
     /// Its code, as the header names it.
     pub fn code(self) -> Option<&'static str> {
@@ -21,13 +27,24 @@ impl Env {
             Env::Global => None,
             Env::Isolated => Some("walk-isolated"),
             Env::Shared => Some("walk-shared"),
+            Env::Another => Some("walk-another"),
         }
     }
 
     /// Whether a request in this environment sees what belongs to that one (05 §5.2); also which credentials work in it (05
     /// §5.3), which parents fit (05 §5.5), and to what a record of this environment may belong (05 §5.7).
     pub fn sees(self, other: Env) -> bool {
-        other == self || (self == Env::Shared && other == Env::Global)
+        other == self || (self.is_shared() && other == Env::Global)
+    }
+
+    fn is_shared(self) -> bool {
+        matches!(self, Env::Shared | Env::Another)
+    }
+
+    /// Whether it is worth to aim at what is there: outside of the view, the other shared environment differs from the first one
+    /// only when one stands in that.
+    pub fn aims_at(self, other: Env) -> bool {
+        other != Env::Another || self == Env::Shared
     }
 
     /// The lax rule for records (05 §5.5).

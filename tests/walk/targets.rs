@@ -31,7 +31,10 @@ pub fn is_to_machine(bearer: &Bearer, tree: &Tree) -> &'static str {
 
 /// All trees of the current environment's view, and one of every environment outside of it.
 pub fn trees(world: &World, current: Env) -> Vec<Rc<Tree>> {
-    let worth = |tree: &&Rc<Tree>| current.sees(tree.env()) || [Branch::Own, Branch::Mixed].contains(&tree.branch());
+    let outside = [Branch::Own, Branch::Mixed];
+    let worth = |tree: &&Rc<Tree>| {
+        current.sees(tree.env()) || (outside.contains(&tree.branch()) && current.aims_at(tree.env()))
+    };
     world.trees.iter().filter(worth).cloned().collect()
 }
 

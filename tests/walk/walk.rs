@@ -18,6 +18,8 @@ pub struct Tally {
     pub cells: usize,
     /// Routes that were walked.
     pub rows: BTreeSet<String>,
+    /// Routes that answered a request with success.
+    pub successes: BTreeSet<String>,
     /// Messages by route.
     pub failures: BTreeMap<String, Vec<String>>,
 }
@@ -115,19 +117,22 @@ impl Walk {
         }
         for target in targets {
             let cell = Cell { bearer: bearer.clone(), current: self.current, target };
-            let failure = self.cell(at, row, cell);
+            let (failure, good) = self.cell(at, row, cell);
             self.cells += 1;
             let mut tally = self.tally.lock().expect("nobody panics with it");
             tally.cells += 1;
             tally.rows.insert(row.key());
+            if good {
+                tally.successes.insert(row.key());
+            }
             if let Some(failure) = failure {
                 tally.failures.entry(row.key()).or_default().push(failure);
             }
         }
     }
 
-    /// Asks, and says what is wrong with the answer.
-    fn cell(&mut self, at: usize, row: &Row, mut cell: Cell) -> Option<String> {
+    /// Asks, and says what is wrong with the answer, and whether it was one of success.
+    fn cell(&mut self, at: usize, row: &Row, mut cell: Cell) -> (Option<String>, bool) {
         let world = &mut self.world;
         let expect = oracle::expect(row, &cell);
         // Who is not let in needs nothing to be made.
@@ -187,7 +192,7 @@ impl Walk {
         let trouble = world.troubles.take().pop();
         let wrong = wrong.or(trouble);
         let (who, target, env) = (cell.bearer.name(), &cell.target.name, self.current);
-        wrong.map(|wrong| format!("{who} in {env:?} on {target} ({}): {wrong}", row.cite))
+        (wrong.map(|wrong| format!("{who} in {env:?} on {target} ({}): {wrong}", row.cite)), good)
     }
 }
 

@@ -144,7 +144,7 @@ fn set(world: &mut World, _: &Cell) {
 
 /// "Visible set: staff all environments, E itself, others none" (05 §3.1)
 fn environments(world: &World, bearer: &Bearer, _: Env) -> Vec<Target> {
-    [Env::Isolated, Env::Shared]
+    Env::NAMED
         .into_iter()
         .map(|env| Target {
             name: format!("{env:?}"),
@@ -164,7 +164,7 @@ fn environment_list(world: &World, bearer: &Bearer, current: Env) -> Vec<Target>
 /// A token of the environment, and the bearer's, which is another's unless the bearer is the environment.
 fn environment_token(world: &World, bearer: &Bearer, current: Env) -> Vec<Target> {
     let mut all = Vec::new();
-    for (target, env) in environments(world, bearer, current).into_iter().zip([Env::Isolated, Env::Shared]) {
+    for (target, env) in environments(world, bearer, current).into_iter().zip(Env::NAMED) {
         let record = Record::Of(env);
         if !bearer.token.is_empty() {
             let (name, child) = (format!("{} with the bearer's token", target.name), bearer.token.clone());
@@ -179,8 +179,7 @@ fn environment_token(world: &World, bearer: &Bearer, current: Env) -> Vec<Target
 /// "The request must be made in that environment" (05 §4)
 fn new_environment_token(world: &World, bearer: &Bearer, current: Env) -> Vec<Target> {
     let targets = environments(world, bearer, current);
-    let envs = [Env::Isolated, Env::Shared];
-    targets.into_iter().zip(envs).map(|(target, env)| Target { record: Record::Of(env), ..target }).collect()
+    targets.into_iter().zip(Env::NAMED).map(|(target, env)| Target { record: Record::Of(env), ..target }).collect()
 }
 
 /// The bearer's own show permission (03 §11).

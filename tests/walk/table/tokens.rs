@@ -62,7 +62,8 @@ fn tokens(world: &World, bearer: &Bearer, current: Env) -> Vec<Target> {
             ("product", &tree.product, &tree.product_token),
         ];
         for (role, holder, token) in tokens {
-            let worth = current.sees(tree.env()) || (tree.branch() == Branch::Own && role == "license");
+            let worth = current.sees(tree.env())
+                || (tree.branch() == Branch::Own && role == "license" && current.aims_at(tree.env()));
             if !token.is_empty() && worth {
                 let mine = *holder == bearer.id;
                 let found = bearer.kind.sees_all() || mine || is_to(bearer, tree) == "P";
@@ -71,7 +72,7 @@ fn tokens(world: &World, bearer: &Bearer, current: Env) -> Vec<Target> {
             }
         }
     }
-    for env in Env::ALL {
+    for env in Env::ALL.into_iter().filter(|env| current.aims_at(*env)) {
         let staff = &world.staff[&env];
         for (role, token) in [("admin", &staff.admin_token), ("developer", &staff.developer_token)] {
             // "ENV: everyone, except admins"
@@ -157,7 +158,7 @@ fn holders(world: &World, bearer: &Bearer, current: Env) -> Vec<Target> {
         ..Target::default()
     };
     let mut all = vec![myself];
-    for tree in &world.trees {
+    for tree in world.trees.iter().filter(|tree| current.aims_at(tree.env())) {
         let holders = [("users", "user", &tree.mate), ("licenses", "license", &tree.license)];
         for (form, role, id) in holders {
             if !id.is_empty() {
@@ -175,7 +176,7 @@ fn holders(world: &World, bearer: &Bearer, current: Env) -> Vec<Target> {
             }
         }
     }
-    for env in Env::ALL {
+    for env in Env::ALL.into_iter().filter(|env| current.aims_at(*env)) {
         let child = world.staff[&env].admin.clone();
         let name = format!("for an admin@{env:?}");
         all.push(Target { name, form: "users", child, record: new(env), is, role: "admin", ..Target::default() });
@@ -203,7 +204,7 @@ fn generated(cell: &Cell) -> Option<Expect> {
     let fits = match token {
         Env::Global => holder == Env::Global,
         Env::Isolated => holder == Env::Isolated || global_admin,
-        Env::Shared => holder != Env::Isolated,
+        Env::Shared | Env::Another => holder == token || holder == Env::Global,
     };
     (!fits && cell.target.role != "environment").then(|| Expect::status(422))
 }

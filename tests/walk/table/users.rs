@@ -92,7 +92,7 @@ fn people(world: &World, bearer: &Bearer, current: Env, admin: &'static [&'stati
     let mut all = Vec::new();
     let kind = bearer.kind;
     for tree in &world.trees {
-        let worth = current.sees(tree.env()) || tree.branch() == Branch::Own;
+        let worth = current.sees(tree.env()) || (tree.branch() == Branch::Own && current.aims_at(tree.env()));
         if tree.mate.is_empty() || !worth {
             continue;
         }
@@ -101,7 +101,7 @@ fn people(world: &World, bearer: &Bearer, current: Env, admin: &'static [&'stati
         let found = kind.sees_all() || kind == Kind::Product || ["Uo", "Ua", "L"].contains(&is);
         all.push(user(name, &tree.mate, "user", tree.env(), found, bearer, Some(tree.clone())));
     }
-    for env in Env::ALL {
+    for env in Env::ALL.into_iter().filter(|env| current.aims_at(*env)) {
         let staff = &world.staff[&env];
         for (role, id) in [("admin", &staff.admin), ("developer", &staff.developer)] {
             let target = user(format!("{role}@{env:?}"), id, role, env, kind.sees_all(), bearer, None);
