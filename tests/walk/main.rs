@@ -1,6 +1,12 @@
 //! A walk over every route × every kind of bearer × what is its own, and what is others' × every environment: each answer's status
-//! against a table that follows the specification (03–10), and nothing in it that the bearer has no business to see. The table
-//! and the rules that read it (`oracle`) are written from the documents; they share nothing with the server.
+//! (and the reason of a 403) against a table that follows the specification (03–10), lists that hold what they must, and nothing
+//! in any answer that the bearer has no business to see.
+//!
+//! - `table`: a row a route, in the words of its document. `targets`: what rows aim at, and the scope tables.
+//! - `oracle`: 03 §9.1 and 05 §5 once more. It reads the rows; neither shares anything with the server.
+//! - `world`, `build`, `bearers`: what there is, and who asks. `leaks`: what may turn up where. `walk`: the walk.
+//!
+//! `WALK='licenses/{id}' cargo test --test walk` walks only routes that have that in their name.
 
 mod bearers;
 mod build;
@@ -71,7 +77,7 @@ fn every_route_has_its_row() {
 
 #[test]
 fn every_cell_is_as_the_documents_say() {
-    // Durability is tested elsewhere; memory does not make the walk wait for a disk.
+    // Durability is tested elsewhere: in memory the walk waits for no disk.
     let memory = std::path::Path::new("/dev/shm");
     if memory.is_dir() {
         let _ = tempfile::env::override_temp_dir(memory);
@@ -94,7 +100,10 @@ fn every_cell_is_as_the_documents_say() {
     let total = total.lock().expect("the walkers are gone");
     println!("{} routes, {} cells", total.rows.len(), total.cells);
     assert!(total.failures.is_empty(), "{}", total.report());
+    assert!(ended.iter().all(|ended| *ended), "a walk did not come to its end");
+    if std::env::var_os("WALK").is_some() {
+        return;
+    }
     let without: Vec<&str> = total.rows.difference(&total.successes).map(String::as_str).collect();
     assert_eq!(without, NO_SUCCESS, "rows without a success");
-    assert!(ended.iter().all(|ended| *ended), "a walk did not come to its end");
 }

@@ -31,10 +31,8 @@ pub fn is_to_machine(bearer: &Bearer, tree: &Tree) -> &'static str {
 
 /// All trees of the current environment's view, and one of every environment outside of it.
 pub fn trees(world: &World, current: Env) -> Vec<Rc<Tree>> {
-    let outside = [Branch::Own, Branch::Mixed];
-    let worth = |tree: &&Rc<Tree>| {
-        current.sees(tree.env()) || (outside.contains(&tree.branch()) && current.aims_at(tree.env()))
-    };
+    let outside = |branch: Branch| branch == Branch::Own || (branch == Branch::Mixed && current == Env::Global);
+    let worth = |tree: &&Rc<Tree>| current.sees(tree.env()) || (outside(tree.branch()) && current.aims_at(tree.env()));
     world.trees.iter().filter(worth).cloned().collect()
 }
 

@@ -102,9 +102,13 @@ impl Walk {
     fn row(&mut self, at: usize, row: &Row, bearer: &Rc<Bearer>, worth: &dyn Fn(&Row, &Target) -> bool) {
         let mut targets = (row.at)(&self.world, bearer, self.current);
         targets.retain(|target| worth(row, target));
-        // Protection matters to few rows, and to who is at home there.
+        // Protection matters to few rows, and strangers meet strangers elsewhere.
         let guarded = row.asks_for_protection() || bearer.kind == Kind::GuardedLicense;
-        targets.retain(|target| guarded || !target.tree.as_ref().is_some_and(|tree| tree.branch() == Branch::Guarded));
+        let at_home = |home: Env| bearer.kind.sees_all() || bearer.home == home;
+        targets.retain(|target| match &target.tree {
+            Some(tree) if tree.guarded() => guarded && at_home(tree.place().home),
+            _ => true,
+        });
         if row.creates {
             targets = targets.into_iter().flat_map(with_environments).collect();
         }
@@ -115,18 +119,21 @@ impl Walk {
         if !(enters || nobody) {
             targets.truncate(1);
         }
+        let key = row.key();
         for target in targets {
             let cell = Cell { bearer: bearer.clone(), current: self.current, target };
             let (failure, good) = self.cell(at, row, cell);
             self.cells += 1;
             let mut tally = self.tally.lock().expect("nobody panics with it");
             tally.cells += 1;
-            tally.rows.insert(row.key());
-            if good {
-                tally.successes.insert(row.key());
+            if !tally.rows.contains(&key) {
+                tally.rows.insert(key.clone());
+            }
+            if good && !tally.successes.contains(&key) {
+                tally.successes.insert(key.clone());
             }
             if let Some(failure) = failure {
-                tally.failures.entry(row.key()).or_default().push(failure);
+                tally.failures.entry(key.clone()).or_default().push(failure);
             }
         }
     }
@@ -191,8 +198,11 @@ impl Walk {
         });
         let trouble = world.troubles.take().pop();
         let wrong = wrong.or(trouble);
-        let (who, target, env) = (cell.bearer.name(), &cell.target.name, self.current);
-        (wrong.map(|wrong| format!("{who} in {env:?} on {target} ({}): {wrong}", row.cite)), good)
+        let told = wrong.map(|wrong| {
+            let (who, target, env) = (cell.bearer.name(), &cell.target.name, self.current);
+            format!("{who} in {env:?} on {target} ({}): {wrong}", row.cite)
+        });
+        (told, good)
     }
 }
 
