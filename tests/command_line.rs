@@ -183,6 +183,17 @@ fn accounts_are_made_changed_and_deleted() {
     );
     server.anonymous().get("/v1/accounts/hooli-xyz/me").ok(404);
     server.token(&token).get("/v1/accounts/initech-example/me").ok(200);
+    // The same id again is another account, with other keys, for a running server too.
+    let id = "01a1feb0-23ef-7269-9588-a32d16c3a9bf";
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        let made =
+            done(&server, &["account", "create", "--admin-email", "z@z.example", "--slug", "zz", "--id", id], "");
+        server.token(&labelled(&made, "Admin token")).get("/v1/accounts/zz/me").ok(200);
+        keys.push(done(&server, &["account", "show", "--account", "zz"], ""));
+        done(&server, &["account", "delete", "zz", "--yes"], "");
+    }
+    assert_ne!(keys[0], keys[1]);
     // Nobody makes accounts over the API while registration is closed.
     let body = json!({ "data": { "type": "accounts", "relationships": { "admins": { "data": [] } } } });
     server.anonymous().post("/v1/accounts", body).ok(404);

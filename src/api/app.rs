@@ -14,8 +14,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 use uuid::Uuid;
 
-/// The parsed keys of an account. They never change (02 §2), so a cached copy is exact.
+/// The parsed keys of an account. They never change (02 §2), so a cached copy is exact as long as it is the same account.
 pub struct Keys {
+    /// When the account was made: another of the same id, made after a deletion, has other keys.
+    since: Time,
     /// Private keys.
     pub private: AccountKeys,
     /// Public keys.
@@ -42,6 +44,8 @@ pub struct App {
     pub router: Router<Arc<Entry>>,
     /// Bounds the slow cryptography of handlers that runs at once.
     pub slow: tokio::sync::Semaphore,
+    /// The same for anonymous callers, who must not hold up the rest.
+    pub guests: tokio::sync::Semaphore,
     /// Bounds the password checks that run at once: logins must not hold up the rest.
     pub logins: tokio::sync::Semaphore,
     /// Who has asked how often.
@@ -84,6 +88,7 @@ impl App {
             store,
             router,
             slow: tokio::sync::Semaphore::new(2),
+            guests: tokio::sync::Semaphore::new(1),
             logins: tokio::sync::Semaphore::new(2),
             mailer,
             master_key,
@@ -131,7 +136,9 @@ impl App {
 
     /// The keys of an account, from the cache or the store.
     pub fn keys(&self, db: &Db<'_>, account: Uuid) -> Result<Arc<Keys>, KeysError> {
-        if let Some(keys) = self.keys.read().ok().and_then(|keys| keys.get(&account).cloned()) {
+        if let Some(keys) = self.cached_keys(account)
+            && db.get::<Account>(account, account)?.is_some_and(|account| account.created_at == keys.since)
+        {
             return Ok(keys);
         }
         let stored: AccountKeyMaterial =
@@ -156,7 +163,8 @@ impl App {
             &open(&stored.ecdsa_private_key, "ecdsa")?,
         )
         .map_err(|_| KeysError::Damaged(stored.id))?;
-        Ok(Keys { public: private.public(), private, secret_key: open(&stored.secret_key, "secret")? })
+        let secret_key = open(&stored.secret_key, "secret")?;
+        Ok(Keys { since: stored.created_at, public: private.public(), private, secret_key })
     }
 
     /// The HMAC key of stored key material.

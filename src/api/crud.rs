@@ -138,6 +138,19 @@ pub fn creating<T: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<Created<T>> {
     Ok(created)
 }
 
+/// Validation of a create ahead of slow work: what will be refused is not worth its price. The writer looks again.
+pub fn check_created<T: Resource>(cx: &Ctx, db: &Db<'_>, created: &Created<T>) -> Result<()> {
+    let Created { draft: Draft { record, params }, bad } = created;
+    validate(&Change { cx, db, record, before: None, bad, params })
+}
+
+/// The same of an update.
+pub fn check_update<T: Resource>(cx: &Ctx, db: &Db<'_>, id: Uuid, params: &Json) -> Result<()> {
+    let before: T = reload(cx, db, id)?;
+    let Created { draft, bad } = changed(cx, db, &before, params.clone())?;
+    validate(&Change { cx, db, record: &draft.record, before: Some(&before), bad: &bad, params })
+}
+
 /// Validation, insertion, event and answer of a create, in the writer.
 pub fn insert<T: Resource>(cx: &Ctx, db: &Db<'_>, created: Created<T>) -> Result<Reply> {
     let Created { draft: Draft { mut record, params }, bad } = created;
@@ -227,7 +240,6 @@ pub fn remove<T: Resource>(cx: &Ctx, db: &Db<'_>, id: Uuid, event: &str) -> Resu
     record.removing(cx, db)?;
     emit(cx, db, event, &record)?;
     db.delete(&record)?;
-    record.removed(cx, db)?;
     Ok(Reply::empty(204))
 }
 

@@ -4,7 +4,10 @@ use super::app::{App, Entry, Keys, find_account};
 use super::context::Ctx;
 use super::rate_limits::{Attempt, Guess};
 use super::route::{Auth, Bare, Content, OpenWork, Opened, Outcome, Reply};
-use crate::auth::{Authenticated, Bearer, Credential, Login, Subject, authenticate, parse_credential};
+use crate::auth::{
+    Authenticated, Bearer, Credential, Login, Subject, authenticate, environment_invalid, parse_credential,
+    still_stands,
+};
 use crate::config::Mode;
 use crate::crypto::http_signature::{self as signatures, AcceptedSignature};
 use crate::crypto::keys::SignatureAlgorithm;
@@ -89,10 +92,25 @@ impl Service for App {
         }
         let request = Arc::new(request);
         let mut head = Head::default();
-        let result = self.answer(&request, &mut head).await;
-        if let Some(guess) = &head.guess {
-            self.limits.learn(guess, &result, Time::now().seconds());
-        }
+        let begun = guarded(|| self.store.read(|db| self.begin(db, &request, &mut head)));
+        let result = match begun {
+            Ok(Progress::Done(reply)) if reply.then.is_none() => Ok(reply),
+            Err(error) => Err(error),
+            Ok(progress) => {
+                // In a task of its own: a caller that goes away must not cut short what it has set going, or give back its
+                // turn at slow work while the work goes on.
+                let (app, asked) = (self.clone(), request.clone());
+                let task = tokio::spawn(async move {
+                    let result = app.go_on(&asked, &mut head, progress).await;
+                    app.learn(&head, &result);
+                    (head, result)
+                });
+                let (head, result) =
+                    task.await.unwrap_or_else(|error| (Head::default(), Err(ApiError::internal(error))));
+                return self.finish(&request, head, result);
+            }
+        };
+        self.learn(&head, &result);
         self.finish(&request, head, result)
     }
 
@@ -124,8 +142,14 @@ async fn turn(turns: &Semaphore) -> Result<SemaphorePermit<'_>> {
 }
 
 impl App {
-    async fn answer(self: &Arc<Self>, request: &Arc<Request>, head: &mut Head) -> Result<Reply> {
-        let mut progress = guarded(|| self.store.read(|db| self.begin(db, request, head)))?;
+    fn learn(&self, head: &Head, result: &Result<Reply>) {
+        if let Some(guess) = &head.guess {
+            self.limits.learn(guess, result, Time::now().seconds());
+        }
+    }
+
+    /// What `begin` has left to do.
+    async fn go_on(self: &Arc<Self>, request: &Arc<Request>, head: &mut Head, mut progress: Progress) -> Result<Reply> {
         if let Progress::Password(pending) = progress {
             let Pending { login, routed, account, keys, environment, version, now } = *pending;
             let _permit = turn(&self.logins).await?;
@@ -148,7 +172,7 @@ impl App {
                     return Ok(reply);
                 }
                 Progress::Open(work) => {
-                    let _permit = turn(&self.slow).await?;
+                    let _permit = turn(&self.guests).await?;
                     let app = self.clone();
                     let reply = tokio::task::spawn_blocking(move || work(&app)).await.map_err(ApiError::internal)??;
                     progress = Progress::Done(reply);
@@ -179,12 +203,20 @@ impl App {
     async fn step(&self, cx: Box<Ctx>, outcome: Outcome) -> Result<Progress> {
         match outcome {
             Outcome::Reply(reply) => Ok(Progress::Done(reply)),
-            Outcome::Write(work) => match self.store.write(move |db| work(&cx, db)).await? {
-                Reply { content: Content::Failure(error), .. } => Err(*error),
-                reply => Ok(Progress::Done(reply)),
-            },
+            Outcome::Write(work) => {
+                let write = move |db: &Db<'_>| {
+                    // The bearer was read before the request's turn came.
+                    still_stands(db, &cx.subject)?;
+                    work(&cx, db)
+                };
+                match self.store.write(write).await? {
+                    Reply { content: Content::Failure(error), .. } => Err(*error),
+                    reply => Ok(Progress::Done(reply)),
+                }
+            }
             Outcome::Blocking(work) => {
-                let _permit = turn(&self.slow).await?;
+                let anonymous = matches!(cx.subject.bearer, Bearer::Anonymous);
+                let _permit = turn(if anonymous { &self.guests } else { &self.slow }).await?;
                 tokio::task::spawn_blocking(move || {
                     let outcome = work(&cx)?;
                     Ok(Progress::Continue(cx, outcome))
@@ -611,9 +643,7 @@ fn resolve_environment(
     let found = if name.trim().is_empty() { None } else { super::environments::find(db, account.id, &name)? };
     match found {
         Some(environment) => Ok(Some(environment)),
-        None => Err(ApiError::bad_request("environment is invalid")
-            .code("ENVIRONMENT_INVALID")
-            .header("Keygen-Environment")),
+        None => Err(environment_invalid()),
     }
 }
 

@@ -9,7 +9,7 @@ use super::{embedded, licenses, list, nested, tokens};
 use crate::auth::{Bearer, Letters, letters::*};
 use crate::http::error::Result;
 use crate::http::params::Member;
-use crate::model::{Column as _, Environment, IsolationStrategy, Token, Val};
+use crate::model::{Column as _, Environment, IsolationStrategy, Role, Token, Val};
 use crate::store::Db;
 use uuid::Uuid;
 
@@ -86,16 +86,22 @@ impl Resource for Environment {
     /// stay is moved first (05 §3.4).
     fn removing(&self, _cx: &Ctx, db: &Db<'_>) -> Result<()> {
         let id = || self.id.to_val();
+        // Somebody must be left who can do everything outside (04 §6.4).
+        let outside = "users WHERE account_id = ? AND role = ? AND (environment_id IS NULL OR environment_id <> ?)";
+        if !db.exists(outside, &[self.account_id.to_val(), Role::Admin.to_val(), id()])? {
+            let mut v = Validation::new(DEF.path, DEF.code);
+            super::users::admins_required(&mut v, "account must have at least 1 admin user");
+            return v.finish();
+        }
         let sql = "SELECT license_id FROM machines WHERE environment_id = ?
              UNION SELECT license_id FROM machines WHERE owner_id IN (SELECT id FROM users WHERE environment_id = ?)
              UNION SELECT license_id FROM license_users WHERE environment_id = ?
              UNION SELECT license_id FROM license_users WHERE user_id IN (SELECT id FROM users WHERE environment_id = ?)";
-        let mut touched: Vec<Uuid> = db.query(sql, &[id(), id(), id(), id()], |row| row.get(0))?;
+        let touched: Vec<Uuid> = db.query(sql, &[id(), id(), id(), id()], |row| row.get(0))?;
         db.execute("DELETE FROM licenses WHERE environment_id = ?", &[id()])?;
         db.execute("DELETE FROM machines WHERE environment_id = ?", &[id()])?;
         db.execute("DELETE FROM license_users WHERE environment_id = ?", &[id()])?;
         db.execute("DELETE FROM users WHERE environment_id = ?", &[id()])?;
-        touched.dedup();
         licenses::recount(db, &touched)
     }
 }
@@ -110,6 +116,10 @@ impl nested::Within<Environment> for Token {
 fn create(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     let created = crud::creating::<Environment>(cx, db)?;
     let admins = embedded::read(&created.draft.params)?;
+    if !admins.is_empty() {
+        // They can do everything; so must whoever makes them (04 §6.2), its token included.
+        cx.also_needs(&Role::Admin.default_permissions().names())?;
+    }
     Outcome::blocking(move |cx| {
         let environment = &created.draft.record;
         let mut users = embedded::users(cx.account.id, Some(environment), &admins, cx.now);

@@ -68,7 +68,7 @@ impl Join for GroupOwner {
     const PARENT_COLUMN: &'static str = "group_id";
     const TARGET_COLUMN: &'static str = "user_id";
     const EVENT: &'static str = "group.owners";
-    const LENGTH: (usize, usize) = (0, usize::MAX);
+    const LENGTH: (usize, usize) = (0, 1000);
     const ALL_OR_NOTHING: bool = false;
 
     fn new_row(id: Uuid, parent: &Group, target: Uuid, environment: Option<Uuid>, cx: &Ctx) -> Self {

@@ -120,7 +120,6 @@ fn narrow(cx: &Ctx, declared: &Filter, value: &QueryValue, filter: &mut Where) {
             None => filter.never(),
         },
         Compare::Text(column) => filter.and(format!("{column} = ?"), [Val::Text(text.to_owned())]),
-        Compare::TextSql(sql) => filter.and(sql, [Val::Text(text.to_owned())]),
         Compare::Flag(column) => filter.equals(column, crate::model::coerce::filter_boolean(text)),
         Compare::With(_) | Compare::Always(_) | Compare::Metadata(_) => {}
     }

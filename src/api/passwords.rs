@@ -75,17 +75,18 @@ fn meta(params: &Json, name: &str) -> Zeroizing<String> {
 }
 
 /// `POST /passwords` (03 §12.1). The answer never tells whether the address is known.
-fn forgot(cx: &Ctx, _db: &Db<'_>) -> Result<Outcome> {
+fn forgot(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     let params = FORGOT.check(cx.body_or_empty(), cx.who())?;
     let address = crate::model::email::normalize(&meta(&params, "email"));
     let deliver = params.at(&["meta", "deliver"]).and_then(Json::as_bool) != Some(false);
+    let args = [cx.account.id.to_val(), Val::Text(address)];
+    let Some(user) = db.find::<User>("WHERE account_id = ? AND email = ?", &args)? else {
+        return Ok(Outcome::Reply(Reply::empty(204)));
+    };
+    let id = user.id;
     Outcome::write(move |cx, db| {
-        let args = [cx.account.id.to_val(), Val::Text(address)];
-        let Some(mut user) = db.find::<User>("WHERE account_id = ? AND email = ?", &args)? else {
-            // Nothing changes, but the answer waits for the disk as it does for an address that is known.
-            db.execute("UPDATE accounts SET updated_at = updated_at WHERE id = ?", &[cx.account.id.to_val()])?;
-            return Ok(Reply::empty(204));
-        };
+        // Gone meanwhile is unknown.
+        let Some(mut user) = db.get::<User>(cx.account.id, id)? else { return Ok(Reply::empty(204)) };
         let token = Zeroizing::new(secrets::generate_reset_token());
         user.password_reset_digest = Some(secrets::digest(&cx.keys.secret_key, &token));
         user.password_reset_at = Some(cx.now);

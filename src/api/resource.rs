@@ -320,8 +320,6 @@ pub enum Compare {
     Flag(&'static str),
     /// SQL with one argument, a UUID.
     IdSql(&'static str),
-    /// SQL with one argument, a text.
-    TextSql(&'static str),
     /// A metadata column, by pairs of key and value.
     Metadata(&'static str),
     /// Anything else.
@@ -531,11 +529,6 @@ pub trait Resource: Entity {
 
     /// Precedes a deletion, in its transaction.
     fn removing(&self, _cx: &Ctx, _db: &Db<'_>) -> Result<()> {
-        Ok(())
-    }
-
-    /// Follows a deletion, in its transaction.
-    fn removed(&self, _cx: &Ctx, _db: &Db<'_>) -> Result<()> {
         Ok(())
     }
 

@@ -302,7 +302,7 @@ impl Resource for User {
     }
 
     /// A sent role, even the same one, cuts the permissions down to that role's defaults (03 §8.1).
-    fn changing(draft: &mut Draft<Self>, _before: &Self, cx: &Ctx, db: &Db<'_>) -> Result<()> {
+    fn changing(draft: &mut Draft<Self>, before: &Self, cx: &Ctx, db: &Db<'_>) -> Result<()> {
         draft.record.email = email::normalize(&draft.record.email);
         if draft.sent("role") {
             let defaults = default_permissions(db, cx.account.id, draft.record.role)?;
@@ -311,6 +311,11 @@ impl Resource for User {
         }
         if draft.attribute("password").is_some_and(Json::is_null) {
             draft.record.password_digest = None;
+        }
+        // A reset that was mailed to the old address, or for the old password, is void.
+        if draft.record.email != before.email || draft.attribute("password").is_some() {
+            draft.record.password_reset_digest = None;
+            draft.record.password_reset_at = None;
         }
         Ok(())
     }
@@ -467,8 +472,13 @@ fn check_admins(db: &Db<'_>, before: &User, after: Option<&User>, v: &mut Valida
     } else {
         return Ok(());
     };
-    v.at("/data/relationships/account".to_owned(), "ACCOUNT_ADMINS_REQUIRED".to_owned(), detail);
+    admins_required(v, detail);
     Ok(())
+}
+
+/// 422 `ACCOUNT_ADMINS_REQUIRED` (04 §6.4)
+pub(super) fn admins_required(v: &mut Validation, detail: &str) {
+    v.at("/data/relationships/account".to_owned(), "ACCOUNT_ADMINS_REQUIRED".to_owned(), detail);
 }
 
 /// `POST /users` (04 §6.1). Passwords are hashed outside of the writer.
@@ -476,11 +486,14 @@ fn create(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     let created = crud::creating::<User>(cx, db)?;
     match passwords::sent(&created.draft.params) {
         None => Outcome::write(move |cx, db| crud::insert(cx, db, created)),
-        Some(password) => Outcome::blocking(move |_| {
-            let Created { mut draft, bad } = created;
-            draft.record.password_digest = Some(crate::crypto::password::hash_password(&password));
-            Outcome::write(move |cx, db| crud::insert(cx, db, Created { draft, bad }))
-        }),
+        Some(password) => {
+            crud::check_created(cx, db, &created)?;
+            Outcome::blocking(move |_| {
+                let Created { mut draft, bad } = created;
+                draft.record.password_digest = Some(crate::crypto::password::hash_password(&password));
+                Outcome::write(move |cx, db| crud::insert(cx, db, Created { draft, bad }))
+            })
+        }
     }
 }
 
@@ -489,12 +502,15 @@ fn update(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     let (id, params) = crud::updating::<User>(cx, db)?;
     match passwords::sent(&params) {
         None => Outcome::write(move |cx, db| crud::save::<User>(cx, db, id, params, |_| {})),
-        Some(password) => Outcome::blocking(move |_| {
-            let digest = crate::crypto::password::hash_password(&password);
-            Outcome::write(move |cx, db| {
-                crud::save::<User>(cx, db, id, params, move |user| user.password_digest = Some(digest))
+        Some(password) => {
+            crud::check_update::<User>(cx, db, id, &params)?;
+            Outcome::blocking(move |_| {
+                let digest = crate::crypto::password::hash_password(&password);
+                Outcome::write(move |cx, db| {
+                    crud::save::<User>(cx, db, id, params, move |user| user.password_digest = Some(digest))
+                })
             })
-        }),
+        }
     }
 }
 

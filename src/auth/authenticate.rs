@@ -117,6 +117,19 @@ fn password_invalid() -> ApiError {
     ApiError::unauthorized("PASSWORD_INVALID", "password must be valid").header("Authorization")
 }
 
+fn license_invalid() -> ApiError {
+    ApiError::unauthorized("LICENSE_INVALID", "").about(LICENSE_DOCS)
+}
+
+fn user_banned() -> ApiError {
+    ApiError::forbidden("User is banned").code("USER_BANNED")
+}
+
+/// 400 `ENVIRONMENT_INVALID` (05 §5.1)
+pub fn environment_invalid() -> ApiError {
+    ApiError::bad_request("environment is invalid").code("ENVIRONMENT_INVALID").header("Keygen-Environment")
+}
+
 fn token_invalid() -> ApiError {
     ApiError::unauthorized("TOKEN_INVALID", "").about(TOKEN_DOCS)
 }
@@ -157,12 +170,11 @@ fn by_token(cx: &Context<'_>, db: &Db<'_>, raw: &str) -> Result<(Bearer, Option<
         return Err(ApiError::unauthorized("TOKEN_EXPIRED", "Token is expired"));
     }
     let account = cx.account.id;
-    let banned = || ApiError::forbidden("User is banned").code("USER_BANNED");
     let bearer = match token.bearer_type {
         BearerType::User => {
             let user: User = db.get(account, token.bearer_id)?.ok_or_else(token_invalid)?;
             if user.banned_at.is_some() {
-                return Err(banned());
+                return Err(user_banned());
             }
             Bearer::User(Box::new(user))
         }
@@ -176,7 +188,7 @@ fn by_token(cx: &Context<'_>, db: &Db<'_>, raw: &str) -> Result<(Bearer, Option<
             let license: License = db.get(account, token.bearer_id)?.ok_or_else(token_invalid)?;
             let bearer = license_bearer(db, license)?;
             if bearer.owner.as_ref().is_some_and(|owner| owner.banned_at.is_some()) {
-                return Err(banned());
+                return Err(user_banned());
             }
             if !license_status::authentication_allows(&bearer.policy, Kind::Token) {
                 return Err(ApiError::forbidden("Token authentication is not allowed by policy")
@@ -208,7 +220,7 @@ fn by_license_key(cx: &Context<'_>, db: &Db<'_>, key: &str) -> Result<Bearer> {
         Some(license) => Some(license_bearer(db, license)?).filter(|b| !b.policy.encrypted),
         None => None,
     };
-    let bearer = bearer.ok_or_else(|| ApiError::unauthorized("LICENSE_INVALID", "").about(LICENSE_DOCS))?;
+    let bearer = bearer.ok_or_else(license_invalid)?;
     if bearer.owner.as_ref().is_some_and(|owner| owner.banned_at.is_some()) {
         return Err(ApiError::forbidden("License is banned").code("LICENSE_BANNED"));
     }
@@ -267,22 +279,60 @@ fn is_login_email(local: &str, domain: &str) -> bool {
         && last.bytes().all(|b| b.is_ascii_alphabetic())
 }
 
-/// The credential of a request is still good, as far as that ends with an answer: its token exists and has the same text, its
-/// password is the one that was checked. For write steps that make a new credential, which must not outlive the old one: a
-/// login waits for its turn with what it has read, and a password may be reset meanwhile.
-pub fn still_authenticated(db: &Db<'_>, subject: &Subject) -> Result<()> {
-    match (&subject.token, &subject.bearer) {
-        (Some(token), _) => match db.get::<Token>(token.account_id, token.id)? {
-            Some(current) if current.digest == token.digest => Ok(()),
-            _ => Err(token_invalid()),
-        },
-        (None, Bearer::User(user)) => match db.get::<User>(user.account_id, user.id)? {
-            // A better digest of the same password is stored without touching the record.
-            Some(now) if now.password_digest == user.password_digest || now.updated_at == user.updated_at => Ok(()),
-            _ => Err(password_invalid()),
-        },
-        _ => Ok(()),
+/// Inside the writer: the request's credential is still good and its bearer is who it was, with the rights that it had. What a
+/// request decided with was read before its turn came, and rights must not outlive a revocation, a ban, a demotion or a
+/// deletion that was answered meanwhile. What is not a matter of the credential any more is a conflict: the caller may try again.
+pub fn still_stands(db: &Db<'_>, subject: &Subject) -> Result<()> {
+    if let Some(environment) = &subject.environment
+        && db.get::<Environment>(environment.account_id, environment.id)?.is_none()
+    {
+        return Err(environment_invalid());
     }
+    if let Some(token) = &subject.token {
+        match db.get::<Token>(token.account_id, token.id)? {
+            Some(now) if now.digest == token.digest => {}
+            _ => return Err(token_invalid()),
+        }
+    }
+    let same = match &subject.bearer {
+        Bearer::Anonymous => true,
+        Bearer::User(user) => user_stands(db, user, subject.token.is_none())?,
+        Bearer::Product(product) => db
+            .get::<Product>(product.account_id, product.id)?
+            .ok_or_else(token_invalid)
+            .map(|now| now.permissions == product.permissions)?,
+        Bearer::Environment(environment) => {
+            db.get::<Environment>(environment.account_id, environment.id)?.ok_or_else(token_invalid).map(|_| true)?
+        }
+        Bearer::License(bearer) => {
+            let license = &bearer.license;
+            let now: License = db.get(license.account_id, license.id)?.ok_or_else(|| match &subject.token {
+                Some(_) => token_invalid(),
+                None => license_invalid(),
+            })?;
+            let owner = bearer.owner.as_ref().map_or(Ok(true), |owner| user_stands(db, owner, false))?;
+            owner
+                && now.permissions == license.permissions
+                && now.owner_id == license.owner_id
+                && now.policy_id == license.policy_id
+                && (now.suspended == license.suspended || subject.token.is_some())
+        }
+    };
+    if same { Ok(()) } else { Err(ApiError::conflict()) }
+}
+
+/// A user has its role, permissions and environment still and is not banned. `by_password`: it logs in with this request, so the
+/// password must be the one that was checked.
+fn user_stands(db: &Db<'_>, user: &User, by_password: bool) -> Result<bool> {
+    let now = db.get::<User>(user.account_id, user.id)?.ok_or_else(token_invalid)?;
+    // A better digest of the same password is stored without touching the record.
+    if by_password && now.password_digest != user.password_digest && now.updated_at != user.updated_at {
+        return Err(password_invalid());
+    }
+    if now.banned_at.is_some() && user.banned_at.is_none() {
+        return Err(user_banned());
+    }
+    Ok((now.role, now.permissions) == (user.role, user.permissions))
 }
 
 /// The effective permissions of a license (08 §2.3).

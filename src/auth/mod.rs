@@ -6,7 +6,7 @@ mod bearer;
 mod credentials;
 mod letter_set;
 
-pub use authenticate::{Authenticated, Login, authenticate, license_permissions, still_authenticated};
+pub use authenticate::{Authenticated, Login, authenticate, environment_invalid, license_permissions, still_stands};
 pub use authorize::{Access, Check, Records, authorize};
 pub use bearer::{Bearer, LicenseBearer, Subject};
 pub use credentials::{Credential, parse_credential};

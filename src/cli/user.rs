@@ -11,7 +11,7 @@ use crate::api::{passwords, tokens};
 use crate::cli::{CliError, offline};
 use crate::config::Config;
 use crate::crypto::password;
-use crate::model::{Column as _, User, Val, email};
+use crate::model::{Column as _, Time, User, Val, email};
 use crate::store::StoreError;
 
 /// What can be done for users.
@@ -88,9 +88,10 @@ pub fn run(config: Config, command: UserCommand) -> Result<(), CliError> {
             app.store
                 .write_blocking(move |db| {
                     let sql =
-                        "UPDATE users SET password_digest = ?, password_reset_digest = NULL, password_reset_at = NULL
+                        "UPDATE users SET password_digest = ?, password_reset_digest = NULL, password_reset_at = NULL,
+                         updated_at = ?
                          WHERE id = ?";
-                    db.execute(sql, &[digest.to_val(), user.id.to_val()])?;
+                    db.execute(sql, &[digest.to_val(), Time::now().to_val(), user.id.to_val()])?;
                     db.execute("DELETE FROM tokens WHERE user_id = ?", &[user.id.to_val()])
                 })
                 .map_err(|e: StoreError| offline::failed(e))?;

@@ -230,7 +230,10 @@ fn engine(error: rusqlite::Error) -> StoreError {
     if let rusqlite::Error::SqliteFailure(failure, message) = &error
         && matches!(
             failure.extended_code,
-            rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+            rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
+                | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+                // What the record refers to has gone meanwhile.
+                | rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY
         )
     {
         return StoreError::Conflict(message.clone().unwrap_or_default());

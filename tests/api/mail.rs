@@ -69,3 +69,28 @@ fn recovery_lists_accounts() {
         assert_eq!(recover(meta).error(), error);
     }
 }
+
+/// What is set going goes on when the caller does not wait for the answer.
+#[test]
+fn a_caller_that_goes_away_is_mailed_all_the_same() {
+    use std::io::Write as _;
+    let mail = SmtpServer::start_with(Encryption::None, None);
+    let server = server(&mail, &[]);
+    server.admin().create("users", json!({ "email": "ada@example.com" }), Value::Null);
+    let lock = rusqlite::Connection::open(server.database()).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let body = r#"{"meta":{"email":"ada@example.com"}}"#;
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    write!(
+        stream,
+        "POST /v1/passwords HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    // The request is read before the caller hangs up, and waits for the lock; then the server has noticed.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    drop(stream);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    lock.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(mail.wait_for(1)[0].header("to"), "ada@example.com");
+}

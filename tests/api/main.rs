@@ -27,6 +27,7 @@ mod lists;
 mod machines;
 mod mail;
 mod me;
+mod meanwhile;
 mod multi_account;
 mod passwords;
 mod permissions;

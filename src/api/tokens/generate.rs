@@ -8,7 +8,7 @@ use super::super::resource::{Resource, linked};
 use super::super::route::{Outcome, Reply};
 use super::super::validation::Change;
 use super::{Holder, holds_of, with_secret};
-use crate::auth::{Access, Bearer, Letters, Records, letters::*, still_authenticated};
+use crate::auth::{Access, Bearer, Letters, Records, letters::*};
 use crate::crypto::token as secrets;
 use crate::http::error::{ApiError, Result};
 use crate::http::params::{Member, Node, Schema, linkage};
@@ -199,7 +199,6 @@ fn make(
     authorize: impl FnOnce(&Ctx, &Db<'_>, Option<&Holder>) -> Result<()> + Send + 'static,
 ) -> Result<Outcome> {
     Outcome::write(move |cx, db| {
-        still_authenticated(db, &cx.subject)?;
         let (type_, id) = target;
         let holder = Holder::read(db, cx.account.id, type_, id)?;
         authorize(cx, db, holder.as_ref())?;
