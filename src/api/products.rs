@@ -191,10 +191,7 @@ impl nested::Within<Product> for User {
     const ROUTE_ONLY: bool = true;
 
     fn within(parent: &Product, filter: &mut Where) {
-        let sql = "users.id IN (SELECT owner_id FROM licenses WHERE product_id = ?
-                   UNION SELECT user_id FROM license_users
-                    WHERE license_id IN (SELECT licenses.id FROM licenses WHERE product_id = ?))";
-        filter.and(sql, [parent.id.to_val(), parent.id.to_val()]);
+        super::users::of_product(parent.id, filter);
     }
 }
 

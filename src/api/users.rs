@@ -112,10 +112,7 @@ static DEF: Def<User> = Def {
         Filter { name: "status", compare: Compare::With(filter_by_status) },
         Filter { name: "assigned", compare: Compare::With(filter_by_assigned) },
         Filter { name: "active", compare: Compare::With(filter_by_assigned) },
-        Filter {
-            name: "product",
-            compare: Compare::IdSql("users.id IN (SELECT user_id FROM user_licenses WHERE product_id = ?)"),
-        },
+        Filter { name: "product", compare: Compare::With(filter_by_product) },
         Filter {
             name: "license",
             compare: Compare::IdSql("users.id IN (SELECT user_id FROM user_licenses WHERE license_id = ?)"),
@@ -184,6 +181,24 @@ fn filter_by_status(cx: &Ctx, value: &QueryValue, filter: &mut Where) {
         "INACTIVE" => filter.and(format!("users.banned_at IS NULL AND NOT {alive}"), args),
         _ => filter.never(),
     }
+}
+
+/// SQL that is true when `{user}` holds a license of the product of one argument. User by user: a product can have more of them
+/// than are worth listing for a page.
+pub(super) const HOLDS_OF_PRODUCT: &str = "EXISTS
+    (SELECT 1 FROM user_licenses WHERE user_licenses.user_id = {user} AND user_licenses.product_id = ?)";
+
+fn filter_by_product(_cx: &Ctx, value: &QueryValue, filter: &mut Where) {
+    let Some(text) = value.as_str().filter(|text| !text.trim().is_empty()) else { return };
+    match crate::model::coerce::uuid_from_text(text) {
+        Some(product) => of_product(product, filter),
+        None => filter.never(),
+    }
+}
+
+/// Leaves the users that hold a license of the product.
+pub(super) fn of_product(product: Uuid, filter: &mut Where) {
+    filter.and(HOLDS_OF_PRODUCT.replace("{user}", "users.id"), [product.to_val()]);
 }
 
 /// Owning counts, being attached does not (04 §4).

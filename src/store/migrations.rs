@@ -202,7 +202,8 @@ mod tests {
             "SELECT DISTINCT product_id FROM user_licenses WHERE user_id = 'u'",
             "SELECT user_id FROM user_licenses WHERE license_id IN (SELECT license_id FROM user_licenses WHERE user_id = 'u')",
             "SELECT user_id FROM user_licenses WHERE license_id = 'l'",
-            "SELECT user_id FROM user_licenses WHERE product_id = 'p'",
+            "SELECT 1 FROM tokens WHERE id = 't' AND EXISTS
+               (SELECT 1 FROM user_licenses WHERE user_licenses.user_id = tokens.user_id AND user_licenses.product_id = 'p')",
             "SELECT * FROM users WHERE id = 'u' AND account_id = 'a' AND id IN
                (SELECT user_id FROM user_licenses WHERE license_id IN (SELECT license_id FROM user_licenses WHERE user_id = 'u'))",
         ] {

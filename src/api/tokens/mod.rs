@@ -195,12 +195,14 @@ impl Resource for Token {
                 filter.and(sql, [cx.account.id.to_val(), Role::Admin.to_val()]);
             }
             Bearer::Product(product) => {
-                let sql =
-                    "(tokens.product_id = ? OR tokens.license_id IN (SELECT id FROM licenses WHERE product_id = ?)
-                     OR tokens.user_id IN (SELECT owner_id FROM licenses WHERE product_id = ?)
-                     OR tokens.user_id IN (SELECT user_id FROM license_users WHERE license_id IN
-                          (SELECT id FROM licenses WHERE product_id = ?)))";
-                filter.and(sql, std::iter::repeat_n(product.id.to_val(), 4));
+                // Token by token: a product can have more licenses than are worth listing for a page.
+                let sql = format!(
+                    "(tokens.product_id = ? OR EXISTS
+                       (SELECT 1 FROM licenses WHERE licenses.id = tokens.license_id AND licenses.product_id = ?)
+                     OR {})",
+                    super::users::HOLDS_OF_PRODUCT.replace("{user}", "tokens.user_id")
+                );
+                filter.and(sql, std::iter::repeat_n(product.id.to_val(), 3));
             }
             Bearer::User(user) => filter.equals("tokens.user_id", user.id),
             Bearer::License(bearer) => filter.equals("tokens.license_id", bearer.license.id),
