@@ -2,7 +2,7 @@
 //!
 //! - [`route`]: what a route line says; [`routes`] gathers the lines of all resources.
 //! - [`app`]: what lives as long as the server. [`context`]: what lives as long as a request.
-//! - [`dispatch`]: the order of checks (01 §5), from bytes to a signed response.
+//! - [`dispatch`]: the order of checks (01 §5); `respond`: from a result to a signed response.
 //! - [`rate_limits`]: who is told to slow down.
 //! - [`resource`]: how a resource is declared; [`crud`], [`list`], [`nested`], [`joins`], [`validation`], [`render`], [`events`]: what
 //!   declarations give. [`relate`]: setting to-one relationships.
@@ -20,6 +20,7 @@ pub mod rate_limits;
 pub mod relate;
 pub mod render;
 pub mod resource;
+mod respond;
 pub mod route;
 pub mod validation;
 

@@ -12,6 +12,7 @@ use crate::auth::{Bearer, Letters, letters::*};
 use crate::http::error::Result;
 use crate::http::query::QueryValue;
 use crate::json::Json;
+use crate::model::privileges;
 use crate::model::{Column as _, Group, License, Machine, PermissionSet, Product, Role, Time, Token, User, Val, email};
 use crate::store::Db;
 use uuid::Uuid;
@@ -280,7 +281,8 @@ impl Resource for User {
             if sales && self.role != Role::User {
                 stance.letters = NONE;
             }
-            if let Some(role) = bearer.role().filter(|role| !may_handle(*role, bearer.permissions(), self)) {
+            if let Some(role) = bearer.role().filter(|role| !privileges::may_handle(*role, bearer.permissions(), self))
+            {
                 stance.refusal = Some(format!("{} lacks privileges to perform action on user", role.words()));
             }
         }
@@ -422,40 +424,6 @@ pub(super) fn default_permissions(db: &Db<'_>, account: Uuid, role: Role) -> Res
     Ok(set.unwrap_or_else(|| role.default_permissions()))
 }
 
-/// Ranks of roles (03 §7).
-fn rank(role: Role) -> u8 {
-    match role {
-        Role::Admin => 7,
-        Role::Environment => 6,
-        Role::Developer => 5,
-        Role::Product => 4,
-        Role::SalesAgent => 3,
-        Role::SupportAgent => 2,
-        Role::ReadOnly => 1,
-        Role::License | Role::User => 0,
-    }
-}
-
-/// Administrator of everything (03 §8.2).
-fn is_full(permissions: PermissionSet) -> bool {
-    permissions.has_wildcard() || Role::Admin.allowed().is_subset(permissions)
-}
-
-/// Privileges over a user (04 §6.2): `role` and `permissions` are the bearer's, the user is as it would be.
-fn may_handle(role: Role, permissions: PermissionSet, user: &User) -> bool {
-    if rank(role) < rank(user.role) {
-        return false;
-    }
-    if role != user.role || (role == Role::Admin && is_full(permissions)) {
-        return true;
-    }
-    let able = match permissions.has_wildcard() {
-        true => role.allowed().union(PermissionSet::wildcard()),
-        false => permissions,
-    };
-    user.permissions.is_subset(able)
-}
-
 /// The user holds licenses, and not of this product alone (04 §6.5).
 fn belongs_elsewhere(db: &Db<'_>, user: &User, product: &Product) -> Result<bool> {
     let sql = "SELECT DISTINCT product_id FROM user_licenses WHERE user_id = ?";
@@ -479,8 +447,8 @@ fn check_admins(db: &Db<'_>, before: &User, after: Option<&User>, v: &mut Valida
         number += if is { 1 } else { -1 };
     }
     let own = after.unwrap_or(before).permissions;
-    let nobody_full = number == 1 || (number > 1 && !others.iter().any(|user| is_full(user.permissions)));
-    let detail = if !changes_role && !is_full(own) && nobody_full {
+    let nobody_full = number == 1 || (number > 1 && !others.iter().any(|user| privileges::is_full(user.permissions)));
+    let detail = if !changes_role && !privileges::is_full(own) && nobody_full {
         "account must have at least 1 admin user with a full permission set"
     } else if number < 1 && (after.is_none() || changes_role) {
         "account must have at least 1 admin user"
@@ -612,43 +580,5 @@ impl nested::HasOne<Group> for User {
 
     fn related_id(&self, _db: &Db<'_>) -> Result<Option<Uuid>> {
         Ok(self.group_id)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // 04 §6.2
-    #[test]
-    fn privileges_follow_rank_and_permissions() {
-        let all = Role::Admin.default_permissions();
-        let some = PermissionSet::from_names(["user.read", "user.create", "user.update"]).unwrap();
-        let fewer = PermissionSet::from_names(["user.read"]).unwrap();
-        let star = PermissionSet::wildcard();
-        for (bearer, own, role, set, may) in [
-            (Role::Developer, all, Role::Admin, fewer, false),
-            (Role::Environment, all, Role::Admin, fewer, false),
-            (Role::Environment, fewer, Role::User, all, true),
-            (Role::Product, fewer, Role::User, star, true),
-            (Role::SalesAgent, all, Role::SupportAgent, all, true),
-            (Role::SupportAgent, all, Role::SalesAgent, fewer, false),
-            (Role::Admin, all, Role::Admin, star, true),
-            (Role::Admin, star, Role::Admin, all, true),
-            (Role::Admin, some, Role::Admin, fewer, true),
-            (Role::Admin, some, Role::Admin, all, false),
-            (Role::Admin, some, Role::Admin, star, false),
-            (Role::Admin, some, Role::Developer, all, true),
-            (Role::Developer, some, Role::Developer, all, false),
-            (Role::Developer, star, Role::Developer, all, true),
-            (Role::Developer, all, Role::Developer, star, false),
-            (Role::User, fewer, Role::User, fewer, true),
-            (Role::User, fewer, Role::User, some, false),
-        ] {
-            let mut user = User::new(Uuid::nil(), Uuid::nil(), None, Time(0));
-            user.role = role;
-            user.permissions = set;
-            assert_eq!(may_handle(bearer, own, &user), may, "{bearer:?} {role:?}");
-        }
     }
 }

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod metadata;
 mod permissions;
 pub mod policy_rules;
+pub mod privileges;
 pub mod slug;
 mod time;
 pub mod validation;
