@@ -86,7 +86,7 @@ impl Resource for Environment {
     /// stay is moved first (05 §3.4).
     fn removing(&self, _cx: &Ctx, db: &Db<'_>) -> Result<()> {
         let id = || self.id.to_val();
-        // Somebody must be left who can do everything outside (04 §6.4).
+        // An administrator must be left (D40).
         let outside = "users WHERE account_id = ? AND role = ? AND (environment_id IS NULL OR environment_id <> ?)";
         if !db.exists(outside, &[self.account_id.to_val(), Role::Admin.to_val(), id()])? {
             let mut v = Validation::new(DEF.path, DEF.code);
@@ -117,7 +117,7 @@ fn create(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     let created = crud::creating::<Environment>(cx, db)?;
     let admins = embedded::read(&created.draft.params)?;
     if !admins.is_empty() {
-        // They can do everything; so must whoever makes them (04 §6.2), its token included.
+        // They can do everything; so must whoever makes them, its token included (D40).
         cx.also_needs(&Role::Admin.default_permissions().names())?;
     }
     Outcome::blocking(move |cx| {

@@ -329,7 +329,7 @@ impl Resource for User {
         if draft.attribute("password").is_some_and(Json::is_null) {
             draft.record.password_digest = None;
         }
-        // A reset that was mailed to the old address, or for the old password, is void.
+        // A reset that was mailed to the old address, or for the old password, is void (D41).
         if draft.record.email != before.email || draft.attribute("password").is_some() {
             draft.record.password_reset_digest = None;
             draft.record.password_reset_at = None;

@@ -281,7 +281,7 @@ fn is_login_email(local: &str, domain: &str) -> bool {
 
 /// Inside the writer: the request's credential is still good and its bearer is who it was, with the rights that it had. What a
 /// request decided with was read before its turn came, and rights must not outlive a revocation, a ban, a demotion or a
-/// deletion that was answered meanwhile. What is not a matter of the credential any more is a conflict: the caller may try again.
+/// deletion that was answered meanwhile (D38). What is not a matter of the credential any more is a conflict: the caller may try again.
 pub fn still_stands(db: &Db<'_>, subject: &Subject) -> Result<()> {
     if let Some(environment) = &subject.environment
         && db.get::<Environment>(environment.account_id, environment.id)?.is_none()
