@@ -270,7 +270,7 @@ fn only_the_server_brings_a_file_up_to_date() {
         &["account", "list"][..],
         &["account", "create", "--admin-email", "a@b.example"],
         &["user", "token", ADMIN_EMAIL],
-        &["keys", "import", "--policy", "p", "keys.txt"],
+        &["keys", "import", "--policy", "0197f2a0-6d5c-7b3a-9f57-2d0c6f2c1e11", "keys.txt"],
     ] {
         assert_eq!(
             refused(&server, arguments, ""),

@@ -57,6 +57,11 @@ pub fn hash_password(password: &str) -> String {
     .to_string()
 }
 
+/// Gives back to the system the memory of passwords that were looked at, unless there were some since the last call.
+pub fn release_memory() {
+    MEMORY.release();
+}
+
 /// Whether the password is the one of the stored digest: argon2 PHC strings (with their own
 /// parameters) or bcrypt `$2a$`, `$2b$`, `$2y$` (72 bytes count). False for any other stored text.
 pub fn verify_password(password: &str, stored: &str) -> bool {
