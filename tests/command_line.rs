@@ -132,6 +132,9 @@ fn accounts_are_made_changed_and_deleted() {
             "",
             "value must be an array of valid user permissions",
         ),
+        (&["account", "set", "default_user_permissions", "[]"], "", "value cannot be blank"),
+        (&["account", "set", "default_license_permissions", "{}"], "", "value cannot be blank"),
+        (&["account", "set", "default_user_permissions", "\"\""], "", "value cannot be blank"),
         (
             &["account", "unset", "default_user_permissions"],
             "",
@@ -244,8 +247,11 @@ fn users_are_let_in_again() {
     );
     login(&server, "tokens", ADMIN_EMAIL, &password).ok(201);
 
+    let (longest, too_long) = ("é".repeat(255), "é".repeat(256));
+    done(&server, &["user", "token", ADMIN_EMAIL, "--name", &longest], "");
     for (arguments, input, error) in [
-        (&["user", "token", "nobody@x.example"][..], "", "there is no user 'nobody@x.example' in the account 'acme'"),
+        (&["user", "token", ADMIN_EMAIL, "--name", &too_long][..], "", "name is too long (maximum is 255 characters)"),
+        (&["user", "token", "nobody@x.example"], "", "there is no user 'nobody@x.example' in the account 'acme'"),
         (&["user", "set-password", ADMIN_EMAIL, "--password-stdin"], "      \n", "the password cannot be blank"),
         (
             &["user", "token", ADMIN_EMAIL, "--account", "nope"],
@@ -255,4 +261,41 @@ fn users_are_let_in_again() {
     ] {
         assert_eq!(refused(&server, arguments, input), error, "{arguments:?}");
     }
+}
+
+/// A server of an older version may be at work on the file: only a server's start changes the schema.
+#[test]
+fn only_the_server_brings_a_file_up_to_date() {
+    let mut server = Server::start();
+    let token = done(&server, &["user", "token", ADMIN_EMAIL], "").trim_end().to_owned();
+    server.stop();
+    let current = server.database();
+    let aside = current.with_extension("aside");
+    std::fs::rename(&current, &aside).unwrap();
+    let older = rusqlite::Connection::open(&current).unwrap();
+    older.execute_batch(include_str!("../src/store/migrations/001.sql")).unwrap();
+    older.execute_batch("PRAGMA application_id = 0x4B474C54; PRAGMA user_version = 1;").unwrap();
+    older.close().unwrap();
+    let before = std::fs::read(&current).unwrap();
+    for arguments in [
+        &["account", "list"][..],
+        &["account", "create", "--admin-email", "a@b.example"],
+        &["user", "token", ADMIN_EMAIL],
+        &["keys", "import", "--policy", "0197f2a0-6d5c-7b3a-9f57-2d0c6f2c1e11", "keys.txt"],
+    ] {
+        assert_eq!(
+            refused(&server, arguments, ""),
+            "the database is of an older version of this program: start the server once to bring it up to date"
+        );
+    }
+    assert!(std::fs::read(&current).unwrap() == before, "the file was changed");
+    std::fs::write(&current, "").unwrap();
+    let error = refused(&server, &["account", "list"], "");
+    assert_eq!(error, format!("the database {} is empty: start the server once to set it up", current.display()));
+    assert_eq!(std::fs::metadata(&current).unwrap().len(), 0);
+
+    std::fs::rename(&aside, &current).unwrap();
+    assert_eq!(done(&server, &["account", "list"], "").lines().count(), 1);
+    server.restart();
+    server.token(&token).get("me").ok(200);
 }

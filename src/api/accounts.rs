@@ -21,7 +21,7 @@ use std::sync::LazyLock;
 use uuid::Uuid;
 
 pub(super) const ROUTES: &[Route] = &[
-    bare("POST", "accounts", create).accepts(Accepts::Json).multi(),
+    bare("POST", "accounts", create).accepts(Accepts::Json).multi().limit(Limiter::Registration),
     bare("POST", "recover", recover).accepts(Accepts::Json).limit(Limiter::ResetPassword),
     get("", show).can(&["account.read"]).allow(ALL).prefix(Prefix::Long).accepts(Accepts::Json),
     patch("", update).can(&["account.update"]).allow(A.or(D)).prefix(Prefix::Long).accepts(Accepts::Json),

@@ -3,6 +3,7 @@
 //! - The general limiters count everything, before anything else is looked at.
 //! - The credential limiters count what could be a guess at a password, a code or a reset token; they stand in the way once
 //!   account and route are known, and before a credential is looked at.
+//! - `registrations` counts what strangers make: users of an account, and accounts.
 //! - `failures` counts what was a wrong guess at a token, a key, a password or a code. An address with too many of them may
 //!   not guess on until the minute is over.
 //!
@@ -29,6 +30,8 @@ pub enum Limiter {
     MutatePassword,
     /// `mutmfa`: by address and the path's user.
     SecondFactor,
+    /// `registrations`: by address, of requests without a credential.
+    Registration,
     /// The body has a license key: `NOT_FOUND` counts as a wrong credential.
     LicenseKey,
 }
@@ -44,6 +47,7 @@ pub struct RateLimits {
     reset_password: Window,
     mutate_password: Window,
     second_factor: Window,
+    registrations: Window,
     failures: Window,
 }
 
@@ -84,6 +88,7 @@ impl RateLimits {
             reset_password: Window::new("rstpwd", 3600, settings.reset_password),
             mutate_password: Window::new("mutpwd", 600, settings.mutate_password),
             second_factor: Window::new("mutmfa", 600, settings.second_factor),
+            registrations: Window::new("registrations", 60, settings.registrations),
             failures: Window::new("failures", 60, settings.failures),
         }
     }
@@ -136,7 +141,10 @@ impl RateLimits {
             (_, Some(Limiter::ResetPassword)) => (&self.reset_password, attempt.email()),
             (_, Some(Limiter::MutatePassword)) => (&self.mutate_password, Some(attempt.user())),
             (_, Some(Limiter::SecondFactor)) => (&self.second_factor, Some(attempt.user())),
-            (_, Some(Limiter::LicenseKey) | None) => return Ok(guess),
+            (Credential::None | Credential::Blank, Some(Limiter::Registration)) => {
+                (&self.registrations, Some(String::new()))
+            }
+            (_, Some(Limiter::LicenseKey | Limiter::Registration) | None) => return Ok(guess),
         };
         let Some(about) = about else { return Ok(guess) };
         let key = (network(attempt.client), attempt.account, about);
@@ -338,6 +346,9 @@ mod tests {
             (|s| s.reset_password = 0, "192.0.2.1", Some(Limiter::ResetPassword), false),
             (|s| s.mutate_password = 0, "192.0.2.1", Some(Limiter::MutatePassword), false),
             (|s| s.second_factor = 0, "192.0.2.1", Some(Limiter::SecondFactor), false),
+            (|_| (), "192.0.2.1", Some(Limiter::Registration), true),
+            (|s| s.registrations = 0, "192.0.2.1", Some(Limiter::Registration), false),
+            (|_| (), "127.0.0.1", Some(Limiter::Registration), false),
             (|_| (), "192.0.2.1", Some(Limiter::LicenseKey), false),
             (|_| (), "127.8.9.1", None, false),
             (|_| (), "::1", None, false),
@@ -356,6 +367,37 @@ mod tests {
             body: None,
         };
         assert!((0..9).all(|_| limits.admit(&nothing, START, &mut None).is_ok()), "without an e-mail");
+    }
+
+    /// Strangers' users and accounts are counted, whatever they are called; not those of somebody who says who he is.
+    #[test]
+    fn registrations() {
+        let limits = limits(|s| s.registrations = 2);
+        let other = Uuid::nil();
+        let refused = |count, wait| format!("registrations {count}/2 {wait}");
+        for (n, (client, account, credential, now, expected)) in [
+            ("192.0.2.1", ACCOUNT, Credential::None, 0, "-".to_owned()),
+            ("192.0.2.1", ACCOUNT, token("prod-1v3"), 1, "-".to_owned()),
+            ("192.0.2.1", ACCOUNT, Credential::LicenseKey("K".into()), 1, "-".to_owned()),
+            ("192.0.2.1", ACCOUNT, login("a@b.cd"), 1, "-".to_owned()),
+            ("192.0.2.1", ACCOUNT, Credential::Blank, 2, "-".to_owned()),
+            ("192.0.2.1", ACCOUNT, Credential::None, 3, refused(3, 57)),
+            ("192.0.2.1", ACCOUNT, token("prod-1v3"), 3, "-".to_owned()),
+            ("192.0.2.1", other, Credential::None, 3, "-".to_owned()),
+            ("192.0.2.2", ACCOUNT, Credential::None, 3, "-".to_owned()),
+            ("127.0.0.1", ACCOUNT, Credential::None, 3, "-".to_owned()),
+            ("192.0.2.1", ACCOUNT, Credential::None, 59, refused(4, 1)),
+            ("192.0.2.1", ACCOUNT, Credential::None, 60, "-".to_owned()),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let limiter = Some(Limiter::Registration);
+            let attempt =
+                Attempt { client: ip(client), account, limiter, credential: &credential, params: &[], body: None };
+            let mut rate = None;
+            assert_eq!(verdict(limits.admit(&attempt, START + now, &mut rate), rate), expected, "step {n}");
+        }
     }
 
     // 01 §18
@@ -491,6 +533,7 @@ mod tests {
         for route in crate::api::routes() {
             let expected = match (route.method, route.path) {
                 ("POST", "passwords" | "recover") => Some(Limiter::ResetPassword),
+                ("POST", "users" | "accounts") => Some(Limiter::Registration),
                 ("POST", path) if path.ends_with("/actions/update-password") => Some(Limiter::MutatePassword),
                 ("POST", path) if path.ends_with("/actions/reset-password") => Some(Limiter::MutatePassword),
                 ("POST" | "PATCH" | "PUT" | "DELETE", path) if path.contains("second-factors") => {

@@ -159,6 +159,9 @@ fn of_key(db: &Db<'_>, account: Uuid, key: &str) -> Result<Option<Setting>> {
 
 /// Creates or changes a setting from the command line, by the rules of the API.
 pub fn put(app: &App, account: &Account, key: &str, value: Json) -> Result<()> {
+    if value.is_blank() {
+        return Err(ApiError::bad_request("cannot be blank").pointer("/data/attributes/value"));
+    }
     let (account, key, now) = (account.id, json::normalize_key(key), Time::now());
     app.store.write_blocking(move |db| {
         let known = of_key(db, account, &key)?;

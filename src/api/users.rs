@@ -27,7 +27,11 @@ const FACTORS: Letters = A.or(SELF);
 
 pub(super) const ROUTES: &[Route] = &[
     get("users", list::index::<User>).can(&["user.read"]).allow(STAFF.or(E).or(P).or(U).or(L)),
-    post("users", create).can(&["user.create"]).allow(A.or(D).or(S).or(P).or(E).or(X)).auth(Auth::Optional),
+    post("users", create)
+        .can(&["user.create"])
+        .allow(A.or(D).or(S).or(P).or(E).or(X))
+        .auth(Auth::Optional)
+        .limit(Limiter::Registration),
     get("users/{id+}", crud::show::<User>).can(&["user.read"]).allow(STAFF.or(E).or(P).or(UO).or(UA).or(L)),
     patch("users/{id+}", update).can(&["user.update"]).allow(A.or(D).or(S).or(P).or(E).or(UO)),
     delete("users/{id+}", crud::destroy::<User>).can(&["user.delete"]).allow(A.or(D).or(E).or(P)),

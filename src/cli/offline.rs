@@ -12,7 +12,8 @@ use crate::model::Account;
 use crate::server::StartError;
 use crate::store::{Store, StoreError};
 
-/// Opens the database of the configuration, which must be there: commands do not make one by a slip of the path.
+/// Opens the database of the configuration, which must be there and up to date: commands do not make one by a slip of the path,
+/// nor change what a server of an older version works on.
 pub fn open(config: Config) -> Result<App, CliError> {
     config.check_paths()?;
     let path = &config.database.path;
@@ -23,7 +24,7 @@ pub fn open(config: Config) -> Result<App, CliError> {
         )));
     }
     let master_key = config.database.load_master_key()?.map(|key| derive_master_key(key.expose()));
-    let store = Store::open(path).map_err(StartError::from)?;
+    let store = Store::open_current(path).map_err(StartError::from)?;
     Ok(App::new(config, Arc::new(store), master_key, None))
 }
 

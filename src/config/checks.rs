@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use super::address::is_host_name;
 use super::mail::RESET_URL_PLACEHOLDERS;
 use super::value::{Raw, parse_uuid};
+use crate::api::passwords;
+use crate::model::{email, slug};
 
 /// A `check` of the table.
 pub(super) type Check = dyn Fn(&Raw) -> Result<(), String>;
@@ -41,12 +43,7 @@ pub(super) fn filled(text: &str) -> Result<(), String> {
 
 /// Whether it may be an account's slug (05 §1.3).
 fn is_slug(text: &str) -> bool {
-    let digits = text.replace('-', "");
-    (2..=255).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !text.starts_with('-')
-        && !matches!(text, "action" | "actions")
-        && !(digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
+    slug::problems(text, false).is_empty()
 }
 
 /// The slug of an account.
@@ -70,20 +67,13 @@ pub(super) fn name(text: &str) -> Result<(), String> {
 
 /// An e-mail address (04 §2.1).
 pub(super) fn email(text: &str) -> Result<(), String> {
-    let holds = text.chars().count() <= 255
-        && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;:\"()".contains(c))
-        && text.split_once('@').is_some_and(|(user, domain)| {
-            !user.is_empty()
-                && !domain.contains('@')
-                && domain.contains('.')
-                && domain.split('.').all(|label| !label.is_empty())
-        });
+    let holds = text.chars().count() <= 255 && email::is_valid(text);
     ensure(holds, "must be an e-mail address with a dotted domain, such as admin@example.com")
 }
 
 /// A password (04 §2.1), or none.
 pub(super) fn password(text: &str) -> Result<(), String> {
-    let holds = text.is_empty() || ((6..=72).contains(&text.chars().count()) && !text.trim().is_empty());
+    let holds = text.is_empty() || (passwords::fits(text) && !text.trim().is_empty());
     ensure(holds, "must be 6 to 72 characters, not all blank, or empty for a generated one")
 }
 

@@ -147,6 +147,8 @@ settings! {
         mutate_password: u32 = 5, check between(0, MOST_REQUESTS);
         /// Attempts to add, change or remove a second factor from one address for one user in 10 minutes.
         second_factor: u32 = 5, check between(0, MOST_REQUESTS);
+        /// Users and accounts that one address may make without a credential in a minute.
+        registrations: u32 = 30, check between(0, MOST_REQUESTS);
         /// All requests of one address with one user's, one license's or no credential in 30 seconds (in Keygen's cloud 60).
         client_30s: u32 = 0, check between(0, MOST_REQUESTS);
         /// The same in 5 minutes (in Keygen's cloud 500).
@@ -299,7 +301,7 @@ mod tests {
         let limits = &config.rate_limits; // 01 §18, D13
         assert!(limits.exempt_loopback);
         assert_eq!((limits.failures, limits.auth, limits.reset_password), (60, 5, 5));
-        assert_eq!((limits.mutate_password, limits.second_factor), (5, 5));
+        assert_eq!((limits.mutate_password, limits.second_factor, limits.registrations), (5, 5, 30));
         assert_eq!([limits.client_30s, limits.client_5m, limits.server_30s, limits.server_5m], [0; 4]);
         assert_eq!(config.accounts.mode, Mode::Single); // D3
         assert_eq!(config.accounts.default_account, None);

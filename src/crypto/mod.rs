@@ -11,3 +11,4 @@ pub mod password;
 pub mod proof;
 pub mod token;
 pub mod totp;
+mod work_memory;

@@ -17,8 +17,9 @@ const MIGRATIONS: &[&str] = &[include_str!("migrations/002.sql")];
 /// The schema version that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64 + 1;
 
-/// Whether the file is fresh; refuses files of newer versions and of other programs, and changes nothing.
-pub(super) fn check(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
+/// The file's schema version, nothing of a fresh one; refuses files of newer versions and of other programs, and changes
+/// nothing.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<Option<i64>, OpenError> {
     let number = |sql: &str| {
         connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|e| match e.sqlite_error_code() {
             Some(rusqlite::ErrorCode::NotADatabase) => OpenError::Foreign(path.to_owned()),
@@ -28,7 +29,7 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<bool, OpenEr
     let application = number("PRAGMA application_id")?;
     let found = number("PRAGMA user_version")?;
     if application == 0 && number("SELECT count(*) FROM sqlite_schema")? == 0 {
-        return Ok(true);
+        return Ok(None);
     }
     if application != APPLICATION_ID {
         return Err(OpenError::Foreign(path.to_owned()));
@@ -36,21 +37,20 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<bool, OpenEr
     if found > VERSION {
         return Err(OpenError::Newer { path: path.to_owned(), found, known: VERSION });
     }
-    Ok(false)
+    Ok(Some(found))
 }
 
 /// Brings the file to the current schema; refuses what [`check`] refuses.
 pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let failed = |e: rusqlite::Error| OpenError::File(path.to_owned(), e.to_string());
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    if check(&transaction, path)? {
-        transaction.execute_batch(SCHEMA).map_err(failed)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
-    } else {
-        let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    if let Some(version) = check(&transaction, path)? {
         for migration in MIGRATIONS.iter().skip(usize::try_from(version - 1).unwrap_or(0)) {
             transaction.execute_batch(migration).map_err(failed)?;
         }
+    } else {
+        transaction.execute_batch(SCHEMA).map_err(failed)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
     }
     super::dialect::write_statistics(&transaction).map_err(failed)?;
     transaction.pragma_update(None, "user_version", VERSION).map_err(failed)?;
@@ -115,6 +115,10 @@ mod tests {
                    || coalesce(c.dflt_value, '') || ' ' || c.pk || ' ' || c.hidden
                  FROM sqlite_schema m, pragma_table_xinfo(m.name) c
                  WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY 1",
+            ));
+            lines.extend(texts(
+                "SELECT m.name || ' ' || m.type || ' ' || m.sql FROM sqlite_schema m
+                 WHERE m.type NOT IN ('table', 'index') ORDER BY 1",
             ));
             lines.extend(texts(
                 "SELECT m.name || ' ' || f.\"from\" || ' ' || f.\"table\" || ' ' || f.on_delete

@@ -67,6 +67,12 @@ pub enum OpenError {
         /// The newest schema version of this program.
         known: i64,
     },
+    /// The file was written by an older version of this program, and only the server brings it up to date.
+    #[error("the database is of an older version of this program: start the server once to bring it up to date")]
+    Older,
+    /// The file is empty, and only the server fills it.
+    #[error("the database {0} is empty: start the server once to set it up")]
+    Empty(PathBuf),
     /// The file is a database of something else.
     #[error("{0} is not a keygen-lite database: set database.path to another file")]
     Foreign(PathBuf),
@@ -96,7 +102,16 @@ const MAX_IDLE: usize = 16;
 impl Store {
     /// Opens the file, creates it (mode 0600) when it is missing, and brings its schema up to date.
     pub fn open(path: &Path) -> Result<Store, OpenError> {
-        let created = !path.exists();
+        Store::open_for(path, true)
+    }
+
+    /// Opens a file that is there and up to date: a server of an older version may be at work on any other.
+    pub fn open_current(path: &Path) -> Result<Store, OpenError> {
+        Store::open_for(path, false)
+    }
+
+    fn open_for(path: &Path, server: bool) -> Result<Store, OpenError> {
+        let created = server && !path.exists();
         let parent = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
@@ -106,12 +121,20 @@ impl Store {
             create_private(path).map_err(|e| OpenError::File(path.to_owned(), e.to_string()))?;
         }
         let file_error = |e: rusqlite::Error| OpenError::File(path.to_owned(), e.to_string());
-        let mut connection = Connection::open(path).map_err(file_error)?;
+        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        flags.set(OpenFlags::SQLITE_OPEN_CREATE, server);
+        let mut connection = Connection::open_with_flags(path, flags).map_err(file_error)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(file_error)?;
         // Before any setting is made: some of them are written to the file, which may be somebody else's.
-        migrations::check(&connection, path)?;
-        prepare(&connection, false).map_err(file_error)?;
-        migrations::run(&mut connection, path)?;
+        let found = migrations::check(&connection, path)?;
+        match found {
+            None if !server => return Err(OpenError::Empty(path.to_owned())),
+            Some(version) if !server && version < migrations::VERSION => return Err(OpenError::Older),
+            _ => prepare(&connection, false).map_err(file_error)?,
+        }
+        if server {
+            migrations::run(&mut connection, path)?;
+        }
         let writer = writer::Writer::start(connection);
         Ok(Store { path: path.to_owned(), idle: Mutex::new(Vec::new()), writer, created, open: AtomicBool::new(true) })
     }

@@ -264,6 +264,52 @@ fn wrong_credentials() {
     }
 }
 
+// The product's own: what strangers make
+#[test]
+fn registrations() {
+    let server = Server::start_with(&[
+        ("KEYGEN_LITE_SERVER_TRUSTED_PROXIES", "127.0.0.1"),
+        ("KEYGEN_LITE_RATE_LIMITS_REGISTRATIONS", "2"),
+        ("KEYGEN_LITE_ACCOUNTS_MODE", "multi"),
+        ("KEYGEN_LITE_ACCOUNTS_DEFAULT_ACCOUNT", "acme"),
+    ]);
+    let (answers, refused) = within(60, |n| {
+        let address = format!("203.0.113.{n}");
+        let user = |client: &Client, name: &str| {
+            let attributes = json!({ "email": format!("{name}{n}@example.com") });
+            client.post("users", json!({ "data": { "type": "users", "attributes": attributes } }))
+        };
+        let account = |address: &str| server.anonymous().from(address).post("/v1/accounts", json!({ "data": {} }));
+        let (anonymous, admin) = (server.anonymous().from(&address), server.admin().from(&address));
+        let blank = server.with("Bearer ").from(&address);
+        let answers = vec![
+            user(&admin, "a"),
+            user(&anonymous, "b"),
+            user(&admin, "c"),
+            user(&blank, "d"),
+            account(&address),
+            account(&address),
+        ];
+        let refused = vec![user(&anonymous, "e"), user(&blank, "f"), account(&address), user(&anonymous, "g")];
+        let mut fine = vec![
+            user(&admin, "h"),
+            user(&server.anonymous().from(&format!("198.51.100.{n}")), "i"),
+            user(&server.anonymous(), "j"),
+            user(&server.anonymous(), "k"),
+            user(&server.anonymous(), "l"),
+            account(&format!("198.51.100.{n}")),
+        ];
+        fine.extend(answers);
+        (fine, refused)
+    });
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, [201, 201, 201, 201, 201, 400, 201, 201, 201, 201, 400, 400]);
+    assert!(answers.iter().all(|answer| rate(answer) == NOT_LIMITED));
+    for (answer, count) in refused.iter().zip([3, 4, 3, 5]) {
+        assert_refused(answer, &format!("registrations {count} 2 0"), 60);
+    }
+}
+
 // Passwords are checked slowly and in turns: those that wait are stopped too
 #[test]
 fn wrong_logins_at_once() {

@@ -6,7 +6,7 @@ use super::super::events::Origin;
 use super::super::nested;
 use super::super::resource::{Resource, linked};
 use super::super::route::{Outcome, Reply};
-use super::super::validation::Change;
+use super::super::validation::{Change, Validation};
 use super::{Holder, holds_of, with_secret};
 use crate::auth::{Access, Bearer, Letters, Records, letters::*};
 use crate::crypto::token as secrets;
@@ -260,6 +260,9 @@ pub fn mint(app: &super::super::App, user: &User, environment: Option<&str>, nam
     token.name = Some(name.to_owned());
     (token.bearer_type, token.bearer_id) = holder.reference();
     token.permissions = PermissionSet::wildcard();
+    let mut v = Validation::new(Token::def().path, Token::def().code);
+    Change::check_rules(&token, &[], &mut v, "name");
+    v.finish()?;
     token.digest = secrets::digest(&keys.secret_key, &secret);
     if user.role == Role::User {
         token.expires_at = Some(default_expiry(token.created_at));
