@@ -38,7 +38,7 @@ left out, and only other mistakes stop the import.
 Works on the database file itself, while the server runs or without it. Keys \
 leave a pool newest first: the last line of the file is drawn first. The import \
 is the operator's own work and emits no key.created events. While the keys are \
-stored (about a second for 50,000) other writes to the database wait; the server \
+stored (about a second for 100,000) other writes to the database wait; the server \
 answers 503 to writes that wait for more than 10 seconds, so split millions.";
 
 // At most 80 columns wide: clap wraps what is wider than the terminal.
