@@ -4,13 +4,14 @@
 //! - [`app`]: what lives as long as the server. [`context`]: what lives as long as a request.
 //! - [`dispatch`]: the order of checks (01 §5); `respond`: from a result to a signed response.
 //! - [`rate_limits`]: who is told to slow down.
-//! - [`resource`]: how a resource is declared; [`crud`], [`list`], [`nested`], [`joins`], [`validation`], [`render`], [`events`]: what
-//!   declarations give. [`relate`]: setting to-one relationships.
+//! - [`resource`] (and [`declare`]): how a resource is declared; [`crud`], [`list`], [`nested`], [`joins`], [`validation`],
+//!   [`render`], [`events`]: what declarations give. [`relate`]: setting to-one relationships.
 //! - one file (or folder) a resource.
 
 pub mod app;
 pub mod context;
 pub mod crud;
+pub mod declare;
 pub mod dispatch;
 pub mod events;
 pub mod joins;
