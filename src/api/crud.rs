@@ -1,7 +1,7 @@
 //! Show, create, update, destroy: the same for every declared resource, in the order of checks of 01 §5.
 
 use super::context::{Ctx, Where};
-use super::events::emit;
+use super::events::{emit, emit_with};
 use super::render::{View, render};
 use super::resource::{Bad, Deed, Draft, Resource, apply, check_permission_names};
 use super::route::{Outcome, Reply};
@@ -221,7 +221,7 @@ pub fn save<T: Resource>(cx: &Ctx, db: &Db<'_>, id: Uuid, params: Json, more: im
     record.touch(cx.now);
     db.update(&record)?;
     record.updated(&before, cx, db)?;
-    emit(cx, db, &format!("{}.updated", T::def().event), &record)?;
+    emit_with(cx, db, &format!("{}.updated", T::def().event), &record, super::diff::between(&before, &record))?;
     show_reply(cx, db, &record)
 }
 

@@ -28,6 +28,7 @@ pub mod validation;
 pub(crate) mod accounts;
 mod check_out;
 mod components;
+mod diff;
 pub(crate) mod embedded;
 mod entitlements;
 mod environments;

@@ -3,7 +3,7 @@
 
 use super::context::Ctx;
 use super::crud::{find, reload, show_reply, validate};
-use super::events::emit;
+use super::events::emit_with;
 use super::nested::{HasOne, of_parent};
 use super::resource::{Deed, Resource, Stance};
 use super::route::{Outcome, Reply};
@@ -77,7 +77,8 @@ fn save<P: Relate<R>, R: Resource>(cx: &Ctx, db: &Db<'_>, id: Uuid, new: Option<
     db.update(&parent)?;
     parent.updated(&before, cx, db)?;
     let relationship = cx.entry.route.path.rsplit('/').next().unwrap_or_default();
-    emit(cx, db, &format!("{}.{relationship}.updated", P::def().event), &parent)?;
+    let event = format!("{}.{relationship}.updated", P::def().event);
+    emit_with(cx, db, &event, &parent, super::diff::between(&before, &parent))?;
     show_reply(cx, db, &parent)
 }
 

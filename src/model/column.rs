@@ -237,6 +237,8 @@ pub trait Entity: Sized + Clone + Send + Sync + 'static {
     }
     /// One value by column name.
     fn value_of(&self, column: &str) -> Option<Val>;
+    /// One value by column name, as a document shows it.
+    fn json_of(&self, column: &str) -> Option<crate::json::Json>;
     /// Sets one value by column name; `false` when the column is unknown or the value does not fit its type.
     fn set_value(&mut self, column: &str, value: &Val) -> bool;
     /// The record's id.
@@ -339,6 +341,18 @@ macro_rules! entity {
                 }
             }
 
+            fn json_column(&self, column: &str) -> Option<$crate::json::Json> {
+                use $crate::model::Column as _;
+                match column {
+                    "id" => Some(self.id.to_json()),
+                    "account_id" => Some(self.account_id.to_json()),
+                    "created_at" => Some(self.created_at.to_json()),
+                    "updated_at" => Some(self.updated_at.to_json()),
+                    $(stringify!($field) => Some(self.$field.to_json()),)*
+                    _ => None,
+                }
+            }
+
             fn set_column(&mut self, column: &str, value: &$crate::model::Val) -> bool {
                 match column {
                     $(stringify!($field) => match $crate::model::Column::from_val(value.borrow()) {
@@ -362,6 +376,7 @@ macro_rules! entity {
             fn from_row(row: &dyn $crate::model::RowSource) -> Result<Self, $crate::model::ColumnError> { Self::read(row) }
             fn values(&self) -> Vec<$crate::model::Val> { self.write() }
             fn value_of(&self, column: &str) -> Option<$crate::model::Val> { self.get_column(column) }
+            fn json_of(&self, column: &str) -> Option<$crate::json::Json> { self.json_column(column) }
             fn set_value(&mut self, column: &str, value: &$crate::model::Val) -> bool { self.set_column(column, value) }
             fn id(&self) -> uuid::Uuid { self.id }
             fn account_id(&self) -> uuid::Uuid { self.account_id }

@@ -12,6 +12,7 @@ mod entitlements;
 mod environment_deletion;
 mod environment_records;
 mod environments;
+mod event_diffs;
 mod group_members;
 mod group_owners;
 mod group_users;

@@ -63,11 +63,11 @@ pub fn global_relationships(account: &str) -> Value {
     json!({ "account": related(account, "", Some(data)), "environment": environment })
 }
 
-/// Events of a resource, oldest first, with the metadata of those that have any.
+/// Events of a resource, oldest first, with the metadata of those that have any but a diff (`event_diffs.rs` looks at those).
 pub fn events_of(server: &Server, record: &Value) -> String {
     let ordered = format!(
-        "SELECT event || coalesce(' ' || metadata, '') AS line FROM event_logs
-         WHERE resource_id = '{}' AND resource_type = '{}' ORDER BY created_at, id",
+        "SELECT event || CASE WHEN metadata LIKE '{{\"diff\":%' THEN '' ELSE coalesce(' ' || metadata, '') END AS line
+         FROM event_logs WHERE resource_id = '{}' AND resource_type = '{}' ORDER BY created_at, id",
         id(record),
         text(&record["type"])
     );
