@@ -70,15 +70,10 @@ fn authorized_for<T: Resource>(cx: &Ctx, db: &Db<'_>, deed: Deed<'_, T>) -> Resu
     Ok(record)
 }
 
-/// Authorizes the route for a record.
+/// Authorizes the route for a record; once more inside the writer, as what the bearer is to the record may have changed since it
+/// was looked up (a license moved to a protected policy, a licensee detached, a user promoted).
 pub fn authorize<T: Resource>(cx: &Ctx, db: &Db<'_>, record: &T, deed: Deed<'_, T>) -> Result<()> {
     cx.authorize(None, Ctx::environment_of(record), record.stance(deed, cx, db)?)
-}
-
-/// Inside the writer: what the bearer is to the record may have changed since it was looked up (a license moved to a protected
-/// policy, a licensee detached, a user promoted).
-fn still_authorized<T: Resource>(cx: &Ctx, db: &Db<'_>, record: &T, deed: Deed<'_, T>) -> Result<()> {
-    authorize(cx, db, record, deed)
 }
 
 /// The answer with one record.
@@ -208,12 +203,12 @@ fn changed<T: Resource>(cx: &Ctx, db: &Db<'_>, before: &T, params: Json) -> Resu
 pub fn save<T: Resource>(cx: &Ctx, db: &Db<'_>, id: Uuid, params: Json, more: impl FnOnce(&mut T)) -> Result<Reply> {
     let before: T = reload(cx, db, id)?;
     if !T::BODY_FIRST {
-        still_authorized(cx, db, &before, Deed::Update(&before))?;
+        authorize(cx, db, &before, Deed::Update(&before))?;
     }
     let Created { mut draft, bad } = changed(cx, db, &before, params)?;
     more(&mut draft.record);
     if T::BODY_FIRST {
-        still_authorized(cx, db, &draft.record, Deed::Update(&before))?;
+        authorize(cx, db, &draft.record, Deed::Update(&before))?;
     }
     let change = Change { cx, db, record: &draft.record, before: Some(&before), bad: &bad, params: &draft.params };
     validate(&change)?;
@@ -236,7 +231,7 @@ pub fn destroy<T: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
 /// Event and removal, in the writer.
 pub fn remove<T: Resource>(cx: &Ctx, db: &Db<'_>, id: Uuid, event: &str) -> Result<Reply> {
     let record: T = reload(cx, db, id)?;
-    still_authorized(cx, db, &record, Deed::Delete)?;
+    authorize(cx, db, &record, Deed::Delete)?;
     record.removing(cx, db)?;
     emit(cx, db, event, &record)?;
     db.delete(&record)?;
@@ -254,7 +249,7 @@ pub fn act<T: Resource>(
     let id = record.id();
     Outcome::write(move |cx, db| {
         let mut record: T = reload(cx, db, id)?;
-        still_authorized(cx, db, &record, Deed::Act)?;
+        authorize(cx, db, &record, Deed::Act)?;
         let event = change(&mut record, cx, db)?;
         store(cx, db, record, &event)
     })

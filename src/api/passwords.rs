@@ -3,12 +3,12 @@
 use super::context::{Ctx, Where};
 use super::crud;
 use super::events;
+use super::nested::of_parent;
 use super::rate_limits::Limiter;
 use super::resource::Resource;
 use super::route::{Auth, Outcome, Reply, Route, post};
 use super::tokens;
 use super::validation::Validation;
-use crate::auth::Records;
 use crate::crypto::{password, token as secrets};
 use crate::http::error::{ApiError, Result};
 use crate::http::params::{Member, Node, Schema};
@@ -112,16 +112,8 @@ pub(super) fn reset(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> {
     let named = cx.param("id");
     // In the whole account: a user of another environment is refused below.
     let user: User = crud::find_within(cx, db, named, Where::default())?;
-    let current = cx.environment_id();
-    if let Some(environment) = &cx.subject.environment {
-        let shared = environment.isolation_strategy == crate::model::IsolationStrategy::Shared;
-        if user.environment_id != current && !(shared && user.environment_id.is_none()) {
-            return Err(ApiError::denied("user environment is not compatible with the current environment"));
-        }
-    } else if user.environment_id.is_some() {
-        return Err(ApiError::denied("user environment is not compatible with the current environment"));
-    }
-    cx.authorize(None, Records::One(user.environment_id), crate::auth::letters::ALL)?;
+    let record = Ctx::environment_of(&user);
+    cx.authorize(of_parent(&user), record, crate::auth::letters::ALL)?;
     if user.role == Role::User && user.password_digest.is_none() && cx.account.protected {
         return Err(ApiError::denied("ensure a token or license is present and valid"));
     }

@@ -5,7 +5,7 @@ use super::context::Ctx;
 use super::crud::{find, reload, show_reply, validate};
 use super::events::emit_with;
 use super::nested::{HasOne, of_parent};
-use super::resource::{Deed, Resource, Stance};
+use super::resource::{Deed, Resource};
 use super::route::{Outcome, Reply};
 use super::validation::Change;
 use crate::auth::Records;
@@ -21,8 +21,6 @@ use uuid::Uuid;
 pub enum Subject {
     /// The parent itself.
     Parent,
-    /// The related record that is to be replaced.
-    Current,
     /// The related record of the body, which is therefore read before authorization (01 §5).
     New,
 }
@@ -33,18 +31,6 @@ pub trait Relate<Related: Resource>: HasOne<Related> {
     const COLUMN: &'static str;
     /// What is authorized. A record that does not exist is as good as one of no environment: writable in global only.
     const SUBJECT: Subject;
-    /// `data: null` clears the relationship; otherwise it is 400.
-    const NULLABLE: bool = true;
-
-    /// What the parent adds to the authorization; `new` is known when it is the [`Subject`].
-    fn stance_to(&self, _new: Option<&Related>, cx: &Ctx, db: &Db<'_>) -> Result<Stance> {
-        self.stance(Deed::Act, cx, db)
-    }
-
-    /// Completes the changed parent before it is validated; reads only.
-    fn relating(&mut self, _before: &Self, _new: Option<&Related>, _cx: &Ctx, _db: &Db<'_>) -> Result<()> {
-        Ok(())
-    }
 }
 
 /// `PUT` (`PATCH`) on a to-one relationship.
@@ -53,8 +39,7 @@ pub fn put<P: Relate<R>, R: Resource>(cx: &Ctx, db: &Db<'_>) -> Result<Outcome> 
     if P::SUBJECT != Subject::New {
         authorize::<P, R>(cx, db, &parent, None)?;
     }
-    let mut data = Member::new("data", linkage(R::def().types)).required();
-    data.nullable = P::NULLABLE;
+    let data = Member::new("data", linkage(R::def().types)).required().nullable();
     let params = Schema::body(vec![data]).check(cx.body_or_empty(), cx.who())?;
     let new = params.at(&["data", "id"]).and_then(Json::as_str).and_then(crate::model::coerce::uuid_from_text);
     if P::SUBJECT == Subject::New {
@@ -71,7 +56,6 @@ fn save<P: Relate<R>, R: Resource>(cx: &Ctx, db: &Db<'_>, id: Uuid, new: Option<
     authorize::<P, R>(cx, db, &before, related.as_ref())?;
     let mut parent = before.clone();
     parent.set_value(P::COLUMN, &new.to_val());
-    parent.relating(&before, related.as_ref(), cx, db)?;
     validate(&Change { cx, db, record: &parent, before: Some(&before), bad: &[], params })?;
     parent.touch(cx.now);
     db.update(&parent)?;
@@ -93,8 +77,7 @@ fn authorize<P: Relate<R>, R: Resource>(cx: &Ctx, db: &Db<'_>, parent: &P, new: 
     let of = |record: Option<&R>| record.map_or(Records::Unbound, Ctx::environment_of);
     let (context, records) = match P::SUBJECT {
         Subject::Parent => (None, Ctx::environment_of(parent)),
-        Subject::Current => (of_parent(parent), of(related(cx, db, parent.related_id(db)?)?.as_ref())),
         Subject::New => (of_parent(parent), of(new)),
     };
-    cx.authorize(context, records, parent.stance_to(new, cx, db)?)
+    cx.authorize(context, records, parent.stance(Deed::Act, cx, db)?)
 }

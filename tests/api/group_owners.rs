@@ -111,6 +111,11 @@ fn bodies_are_checked() {
             "400 unpermitted parameter|-|/data/0/meta",
         ),
         (json!({ "data": [], "meta": {} }), "400 unpermitted parameter|-|/meta"),
+        // D42
+        (
+            json!({ "data": vec![link(&person)["data"].clone(); 1001] }),
+            "400 length must be between 0 and 1000 (inclusive)|-|/data",
+        ),
     ] {
         assert_eq!(outcome(&admin.post(&path, body.clone())), expected, "{body}");
         assert_eq!(outcome(&admin.delete_with(&path, body.clone())), expected, "{body}");
